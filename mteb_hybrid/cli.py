@@ -1,0 +1,215 @@
+"""The command line ``mteb-hybrid``: parses, calls, prints."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from mteb_hybrid.errors import HybridError, one_line
+from mteb_hybrid.reporting import Format, report
+
+FORMATS: tuple[Format, ...] = ("terminal", "markdown", "csv", "latex")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        arguments: the words after the program's name; those of the process by default.
+
+    Returns:
+        The exit code: 0 if all is well, 1 if the doctor found something, 2 for a fault the user can mend, 130 when
+        interrupted.
+    """
+    options = _parser().parse_args(arguments)
+    _set_up_logging(options.verbosity)
+    try:
+        command: Callable[[argparse.Namespace], int] = options.command
+        return command(options)
+    except HybridError as error:
+        print(f"mteb-hybrid: {one_line(error, 1000)}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("mteb-hybrid: interrupted; the same command goes on where it stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output, `head` say, has seen enough
+        sys.stderr.close()
+        return 0
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from mteb_hybrid.evaluation.run import evaluate, select_tasks
+
+    tasks = select_tasks(options.tasks, options.data, options.name, options.languages)
+    names = evaluate(
+        options.model,
+        tasks,
+        folder=options.output_folder,
+        batch_size=options.batch_size,
+        device=options.device,
+        overwrite=options.overwrite,
+        prediction_folder=options.prediction_folder,
+        show_progress_bar=options.verbosity >= 0,
+    )
+    print(
+        report(
+            options.output_folder,
+            [names.model],
+            benchmarks=names.benchmarks,
+            against_published=options.against == "published",
+            by_language=options.by_language,
+            format=options.format,
+        )
+    )
+    return 0
+
+
+def _table(options: argparse.Namespace) -> int:
+    print(
+        report(
+            options.results,
+            options.models,
+            benchmarks=options.benchmarks or (),
+            against_published=options.against == "published",
+            by_language=options.by_language,
+            format=options.format,
+        )
+    )
+    return 0
+
+
+def _add_model(options: argparse.Namespace) -> int:
+    from mteb_hybrid.models import add_model, models_file
+
+    model = add_model(options.name, options.source, options.revision)
+    print(f"{model.name} is {model.source}; results are kept under {model.full_name} (named in {models_file()})")
+    print(f"next: mteb run -m {model.name} -t XQuADR")
+    return 0
+
+
+def _list_models(_: argparse.Namespace) -> int:
+    from mteb_hybrid.models import models_file, read_models
+
+    models = read_models()
+    if not models:
+        print(f"no names in {models_file()}; add one with `mteb-hybrid models add NAME PATH_OR_HUB_ID`")
+    width = max(map(len, models), default=0)
+    for model in models.values():
+        print(f"{model.name:{width}}  {model.source}  {(model.revision or 'newest')[:8]}")
+    return 0
+
+
+def _remove_model(options: argparse.Namespace) -> int:
+    from mteb_hybrid.models import remove_model
+
+    model = remove_model(options.name)
+    print(f"{model.name} is forgotten; {model.source} stays where it is")
+    return 0
+
+
+def _doctor(_: argparse.Namespace) -> int:
+    from mteb_hybrid.doctor import examine
+
+    findings = examine()
+    for finding in findings:
+        print(f"{'ok   ' if finding.well else 'WRONG'}  {finding.text}")
+    return 0 if all(finding.well for finding in findings) else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="mteb-hybrid", description="Multilingual retrieval and language bias, on MTEB."
+    )
+    parser.add_argument("--version", action="version", version=_version())
+    parser.set_defaults(verbosity=0)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_evaluate(commands)
+    _add_table(commands)
+    _add_models(commands)
+    doctor = commands.add_parser("doctor", help="say what is registered, from where, and what is wrong")
+    doctor.set_defaults(command=_doctor)
+    return parser
+
+
+def _add_evaluate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "evaluate",
+        help="run tasks as `mteb run` does, and print the tables",
+        description="Run tasks as `mteb run` does, continue what was interrupted, and print the tables at the end.",
+    )
+    parser.add_argument("-m", "--model", required=True, help="a short name, or what mteb takes: a Hub id")
+    parser.add_argument("-t", "--tasks", nargs="+", metavar="TASK", help="default: XQuADR XQuADRLanguageBias")
+    parser.add_argument(
+        "--data", type=Path, metavar="FILE", help="a parallel collection of your own (.jsonl, .parquet)"
+    )
+    parser.add_argument("--name", help="what to call the tasks of --data; default: the file's stem")
+    parser.add_argument("-l", "--languages", nargs="+", metavar="LANG", help="ISO 639-3 codes, as for `mteb run`")
+    parser.add_argument("--output-folder", type=Path, default=Path("results"), help="default: results")
+    parser.add_argument("--prediction-folder", type=Path, help="keep the best-ranked passages of each query there")
+    parser.add_argument("--batch-size", type=_positive, default=32, help="texts encoded at once; default: 32")
+    parser.add_argument("--device", help="as in sentence-transformers: cpu, cuda, cuda:1, mps")
+    parser.add_argument("--overwrite", action="store_true", help="run again what has results already")
+    _add_table_options(parser)
+    _add_verbosity(parser)
+    parser.set_defaults(command=_evaluate)
+
+
+def _add_table(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("table", help="print the tables of results that are there")
+    parser.add_argument("results", type=Path, help="the folder given to --output-folder")
+    parser.add_argument("models", nargs="*", metavar="MODEL", help="default: all in the folder")
+    parser.add_argument("--benchmark", dest="benchmarks", nargs="+", metavar="NAME", help="such as XQuADR")
+    _add_table_options(parser)
+    parser.set_defaults(command=_table)
+
+
+def _add_table_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--against", choices=["published"], help="put the paper's figures beside")
+    parser.add_argument("--by-language", action="store_true", help="add a table a setting, a column a query language")
+    parser.add_argument("--format", choices=FORMATS, default="terminal")
+
+
+def _add_models(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("models", help="short names for models")
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    add = actions.add_parser("add", help="give a model a short name")
+    add.add_argument("name")
+    add.add_argument("source", metavar="PATH_OR_HUB_ID")
+    add.add_argument("--revision", help="a revision on the Hub; default: the newest when it is loaded")
+    add.set_defaults(command=_add_model)
+    actions.add_parser("list", help="show all names").set_defaults(command=_list_models)
+    remove = actions.add_parser("remove", help="forget a name")
+    remove.add_argument("name")
+    remove.set_defaults(command=_remove_model)
+
+
+def _add_verbosity(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("-q", "--quiet", dest="verbosity", action="store_const", const=-1, help="no progress bars")
+    group.add_argument("-v", "--verbose", dest="verbosity", action="store_const", const=1, help="say what is done")
+    parser.set_defaults(verbosity=0)
+
+
+def _positive(text: str) -> int:
+    value = int(text) if text.isdigit() else 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return value
+
+
+def _set_up_logging(verbosity: int) -> None:
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    for name in ("mteb", "mteb_hybrid"):
+        logging.getLogger(name).setLevel({-1: logging.ERROR, 0: logging.WARNING, 1: logging.INFO}[verbosity])
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("mteb-hybrid")
+    except PackageNotFoundError:  # run from a folder of sources
+        return "unknown"

@@ -1,0 +1,37 @@
+"""Language tags: what users write (``de``, ``deu``, ``zh-Hant``) against what mteb wants (``deu-Latn``)."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import langcodes
+
+from mteb_hybrid.errors import HybridError, one_line
+
+
+@lru_cache(maxsize=1024)
+def langscript(tag: str) -> str:
+    """Return the ISO 639-3 language and ISO 15924 script of a BCP 47 language tag.
+
+    Args:
+        tag: a BCP 47 tag, such as ``de``, ``deu``, ``zh-Hant`` or ``deu-Latn``. A script that
+            is not named is the language's likely one (CLDR).
+
+    Returns:
+        The form mteb's metadata uses, such as ``deu-Latn``.
+
+    Raises:
+        HybridError: the tag is not a language tag, or its language or script is not known.
+    """
+    try:
+        language = langcodes.Language.get(tag)
+        if not language.is_valid():
+            raise LookupError(tag)
+        code, script = language.to_alpha3(), language.maximize().script
+    except (LookupError, ValueError):
+        raise HybridError(
+            f"unknown language tag {one_line(tag, 40)!r}: use a BCP 47 tag, such as de, deu, zh-Hant or deu-Latn"
+        ) from None
+    if not script:
+        raise HybridError(f"language tag {tag!r} needs a script, such as {tag}-Latn")
+    return f"{code}-{script}"

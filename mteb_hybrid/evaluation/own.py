@@ -1,0 +1,39 @@
+"""A collection of the user's own as mteb tasks."""
+
+from __future__ import annotations
+
+import re
+
+from mteb.abstasks.abstask import AbsTask
+
+from mteb_hybrid.data.collection import ParallelCollection
+from mteb_hybrid.errors import HybridError, one_line
+from mteb_hybrid.evaluation.declare import ParallelBenchmark, declare
+
+
+def collection_tasks(collection: ParallelCollection) -> tuple[type[AbsTask], ...]:
+    """Make the mteb tasks of a collection: the three settings, language bias and the aggregate.
+
+    The revision in the tasks' metadata is the fingerprint of the collection's content.
+
+    Returns:
+        Task classes, the aggregate last; ``register_tasks`` makes them known by name.
+
+    Raises:
+        HybridError: the collection's name cannot be a task's.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", collection.name):
+        raise HybridError(
+            f"{one_line(collection.name, 60)!r} cannot name a task: use letters, digits, dashes and underscores"
+        )
+    return declare(
+        ParallelBenchmark(
+            name=collection.name,
+            title=collection.name,
+            description="A parallel collection of the user's own.",
+            load=lambda: collection,
+            languages=collection.languages,
+            dataset={"path": collection.name, "revision": collection.revision},
+        ),
+        collection,
+    )

@@ -1,0 +1,209 @@
+"""A run of tasks on a model, through ``mteb.evaluate``: checked before it starts, continued where it stopped."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mteb_hybrid.errors import HybridError, one_line
+from mteb_hybrid.models import read_models
+
+if TYPE_CHECKING:
+    from mteb.abstasks.abstask import AbsTask
+    from mteb.models import ModelMeta, MTEBModels
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_TASKS = ("XQuADR", "XQuADRLanguageBias")
+
+
+@dataclass(frozen=True)
+class RunNames:
+    """What a run was about, in the names that results are kept under.
+
+    Attributes:
+        model: ``organisation/name``.
+        benchmarks: such as ``XQuADR``; tasks that are no setting of a benchmark add none.
+    """
+
+    model: str
+    benchmarks: tuple[str, ...]
+
+
+def select_tasks(
+    names: Sequence[str] | None, data: Path | None, name: str | None, languages: Sequence[str] | None
+) -> list[AbsTask]:
+    """Get the tasks to run.
+
+    Args:
+        names: task names; by default ``XQuADR`` and ``XQuADRLanguageBias``, or all tasks of ``data``.
+        data: a parallel collection of the user's own, made known to mteb for this process.
+        name: what to call its tasks.
+        languages: ISO 639-3 codes to keep the subsets of.
+
+    Raises:
+        HybridError: a task is unknown, nothing is left for the languages, or ``data`` cannot be read.
+    """
+    import mteb
+
+    from mteb_hybrid.registry import register, register_tasks
+
+    register()
+    if data is not None:
+        from mteb_hybrid.data.own import load_collection
+        from mteb_hybrid.evaluation.own import collection_tasks
+
+        own = collection_tasks(load_collection(data, name))
+        register_tasks(own)
+        names = names or [own[-1].metadata.name, own[-2].metadata.name]
+    elif name is not None:
+        raise HybridError("--name says what to call the tasks of --data; give --data as well")
+    tasks = []
+    for task in names or DEFAULT_TASKS:
+        try:
+            tasks.append(mteb.get_task(task, languages=languages))
+        except KeyError:
+            near = difflib.get_close_matches(task, _known_tasks(), n=1)
+            hint = f"did you mean {near[0]}?" if near else "`mteb available-tasks` lists all"
+            raise HybridError(f"no task is named {one_line(task, 60)!r}; {hint}") from None
+        except ValueError as error:
+            raise HybridError(f"{task}: {one_line(error)}; use ISO 639-3 codes, such as deu") from None
+    return tasks
+
+
+def evaluate(
+    model: str,
+    tasks: Sequence[AbsTask],
+    *,
+    folder: Path,
+    batch_size: int = 32,
+    device: str | None = None,
+    overwrite: bool = False,
+    prediction_folder: Path | None = None,
+    show_progress_bar: bool = True,
+) -> RunNames:
+    """Evaluate a model and keep the results as ``mteb run`` does.
+
+    Args:
+        model: a short name, or what mteb takes.
+        tasks: the tasks; what has results in ``folder`` is not run again, unless the data have changed since.
+        folder: where results are kept.
+        batch_size: texts encoded at once.
+        device: as in sentence-transformers.
+        overwrite: run again what has results.
+        prediction_folder: where to keep the best-ranked passages.
+        show_progress_bar: whether to show progress.
+
+    Raises:
+        HybridError: the model cannot be had, a result file is damaged, or a folder cannot be written.
+    """
+    import mteb
+    from mteb.cache import ResultCache
+
+    meta = _find_model(model)
+    _check_writable(folder)
+    cache = ResultCache(folder)
+    stale = list(_stale_results(cache, meta, tasks))
+    if stale:
+        logger.warning(f"{stale[0]} is of other data than these: all tasks are run again")
+    if not show_progress_bar:
+        _hide_bars()
+    results = mteb.evaluate(
+        _load_model(meta, model, device),
+        tasks,
+        cache=cache,
+        overwrite_strategy="always" if overwrite or stale else "only-missing",
+        encode_kwargs={"batch_size": batch_size, "show_progress_bar": show_progress_bar},
+        prediction_folder=prediction_folder,
+        show_progress_bar=show_progress_bar,
+    )
+    names = dict.fromkeys(_benchmark(task.metadata.name) for task in tasks)
+    return RunNames(str(results.model_name), tuple(name for name in names if name))
+
+
+def _find_model(name: str) -> ModelMeta:
+    import mteb
+
+    known = read_models()
+    if Path(name).expanduser().is_dir():
+        raise HybridError(f"{name} is a folder: name it first, with `mteb-hybrid models add NAME {name}`")
+    try:
+        return mteb.get_model_meta(name, fetch_from_hf="/" in name)
+    except KeyError:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]}? Otherwise name" if near else "name"
+        raise HybridError(
+            f"no model is named {one_line(name, 60)!r}; {hint} one with `mteb-hybrid models add NAME PATH_OR_HUB_ID`, "
+            f"or give a Hub id (ORGANISATION/NAME)"
+        ) from None
+    except Exception as error:
+        raise HybridError(f"cannot find model {one_line(name, 80)} ({_reason(error)}); check its Hub id") from None
+
+
+def _load_model(meta: ModelMeta, name: str, device: str | None) -> MTEBModels:
+    try:
+        return meta.load_model(device=device)
+    except HybridError:
+        raise
+    except Exception as error:  # loaders are other people's code: whatever they raise, the model cannot be had
+        logger.info("loading failed", exc_info=True)
+        raise HybridError(f"cannot load model {one_line(name, 80)} ({_reason(error)}); -v tells more") from None
+
+
+def _reason(error: Exception) -> str:
+    text = str(error).strip()
+    return one_line(f"{type(error).__name__}: {text}" if text else type(error).__name__, 200)
+
+
+def _check_writable(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise HybridError(f"cannot make {folder} ({error.strerror or error}); choose another --output-folder") from None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise HybridError(f"cannot write in {folder}; choose another --output-folder")
+
+
+def _stale_results(cache: object, meta: ModelMeta, tasks: Sequence[AbsTask]) -> Iterator[Path]:
+    """Result files of these tasks that were made with other data."""
+    for task in _flat(tasks):
+        path: Path = cache.get_task_result_path(task.metadata.name, meta)  # type: ignore[attr-defined]
+        if not path.exists():
+            continue
+        try:
+            revision = json.loads(path.read_text(encoding="utf-8"))["dataset_revision"]
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            raise HybridError(f"{path} is damaged; delete it, and what it held is run again") from None
+        if revision != task.metadata.revision:
+            yield path
+
+
+def _flat(tasks: Sequence[AbsTask]) -> Iterator[AbsTask]:
+    for task in tasks:
+        yield task
+        yield from _flat(getattr(task, "tasks", ()))
+
+
+def _hide_bars() -> None:
+    import datasets
+
+    datasets.disable_progress_bars()
+
+
+def _known_tasks() -> list[str]:
+    import mteb
+
+    return [task.metadata.name for task in mteb.get_tasks(exclude_superseded=False)]
+
+
+def _benchmark(task: str) -> str:
+    from mteb_hybrid.reporting.settings import split_task_name
+
+    parts = split_task_name(task)
+    return parts[0] if parts else task

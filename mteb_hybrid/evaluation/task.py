@@ -1,0 +1,260 @@
+"""The one generic mteb task: retrieval over a parallel collection, in one of the three settings."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from mteb._evaluators import RetrievalEvaluator
+from mteb.abstasks import AbsTaskRetrieval
+from mteb.abstasks.retrieval import _filter_queries_without_positives
+from mteb.models import (
+    CrossEncoderProtocol,
+    EncoderProtocol,
+    SearchCrossEncoderWrapper,
+    SearchEncoderWrapper,
+    SearchProtocol,
+)
+from mteb.timing import TimingStack
+from mteb.types import PromptType
+
+from mteb_hybrid.data.collection import ParallelCollection
+from mteb_hybrid.errors import HybridError
+from mteb_hybrid.evaluation.bias_metrics import SHARE_DEPTH, Pool, bias_scores
+from mteb_hybrid.evaluation.encodings import EncodingContext, SharedEncodings, current_run
+from mteb_hybrid.evaluation.predictions import PREDICTION_DEPTH, save_predictions
+from mteb_hybrid.evaluation.ranking import Floats, Ranking, Relevance, concatenate, rank
+from mteb_hybrid.evaluation.retrieval_metrics import retrieval_scores
+from mteb_hybrid.evaluation.settings import Setting, Subset, build_splits
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from mteb.models import MTEBModels
+    from mteb.types import Array, EncodeKwargs, ScoresDict
+    from typing_extensions import TypeIs
+
+logger = logging.getLogger(__name__)
+
+_SIMILARITIES_AT_ONCE = 2**26
+"""A similarity matrix of more entries (256 MB in single precision) is computed in parts."""
+
+
+class AbsTaskParallelRetrieval(AbsTaskRetrieval):
+    """Retrieval over a parallel collection, with exact ranks over the whole pool.
+
+    Reports every score that mteb reports for retrieval, equal to mteb's, ``map`` without a cut-off, and, where
+    the pool holds several languages, the measures of language bias. Every distinct text is encoded once per
+    model and role, in all subsets and all tasks of a run. Dense and sparse encoders, late interaction and search
+    models are ranked over the whole pool; cross-encoders re-rank what ``convert_to_reranking`` gives them.
+
+    Attributes:
+        setting: which queries are asked of which pool.
+        load_collection: gives the collection; called when the task loads its data.
+        token_limits: cut texts at so many tokens, by role, where the model lets its limit be set; None cuts
+            nothing beyond the model's own limit.
+        dot_product: score with the dot product, whatever similarity the model declares.
+    """
+
+    setting: ClassVar[Setting]
+    load_collection: ClassVar[Callable[[], ParallelCollection]]
+    token_limits: ClassVar[Mapping[PromptType, int] | None] = None
+    dot_product: ClassVar[bool] = False
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._own_encodings: SharedEncodings | None = None
+        self._language_of: dict[str, str] = {}
+        self._subsets: dict[str, Subset] = {}
+
+    def load_data(self, num_proc: int | None = None, *, timer: TimingStack | None = None, **kwargs: Any) -> None:
+        """Load the collection and lay it out as mteb's retrieval tasks do."""
+        if self.data_loaded:
+            return
+        timer = timer or TimingStack()
+        with timer("Data loading", log_message=f"Loading dataset {self.metadata.name}..."):
+            collection = type(self).load_collection()
+            subsets = self.setting.subsets(collection.languages)
+            self._subsets = {name: subsets[name] for name in self.hf_subsets}
+            (split,) = self.metadata.eval_splits
+            self.dataset = build_splits(collection, self._subsets, split)  # type: ignore[assignment]
+            self._language_of = {id_: language for language, table in collection.passages.items() for id_ in table.ids}
+        with timer("Dataset transform"):
+            self.dataset_transform(num_proc=num_proc)
+        self.data_loaded = True
+
+    def unload_data(self) -> None:
+        """Free the data, and the encodings unless they are shared with other tasks of a run."""
+        self._own_encodings = None
+        self._language_of = {}
+        super().unload_data()
+
+    def _evaluate_subset(
+        self,
+        model: MTEBModels,
+        data_split: Any,
+        *,
+        encode_kwargs: EncodeKwargs,
+        hf_split: str,
+        hf_subset: str,
+        prediction_folder: Path | None = None,
+        num_proc: int | None = None,
+        timer: TimingStack,
+        **kwargs: Any,
+    ) -> ScoresDict:
+        qrels, queries = data_split["relevant_docs"], data_split["queries"]
+        if not all(qrels.get(id_) for id_ in _ids(queries)):  # somebody has changed the data
+            qrels, queries = _filter_queries_without_positives(qrels, queries)
+            data_split["relevant_docs"], data_split["queries"] = qrels, queries
+        self._refuse_what_cannot_work(model, reranking=data_split["top_ranked"] is not None)
+        relevance = Relevance.from_qrels(qrels, _ids(queries), _ids(data_split["corpus"]))
+        context = EncodingContext(self.metadata, hf_split, hf_subset, encode_kwargs, num_proc)
+        if data_split["top_ranked"] is None and _is_plain_encoder(model):
+            similarities = self._similarities(model, data_split, context, timer)
+        else:
+            similarities = self._search(model, data_split, context, timer)
+        bias = len(self._subsets[hf_subset].corpus_languages) > 1 and data_split["top_ranked"] is None
+        depth = PREDICTION_DEPTH if prediction_folder else SHARE_DEPTH if bias else 0
+        parts: list[Ranking] = []
+        for rows, matrix in similarities:
+            with timer("Scoring", split=hf_split, subset=hf_subset):
+                part = Relevance(relevance.passages[rows], relevance.ids)
+                parts.append(_rank(model, matrix, part, depth, f"{self.metadata.name} {hf_subset}"))
+        ranking = concatenate(parts)
+        if prediction_folder:
+            path = self._predictions_path(prediction_folder)
+            save_predictions(path, ranking, model, _ids(queries), relevance.ids, hf_subset, hf_split)
+        with timer("Scoring", split=hf_split, subset=hf_subset):
+            scores: dict[str, Any] = dict(retrieval_scores(ranking, self.k_values))
+            if bias:
+                scores |= bias_scores(ranking, self._pool(hf_subset, relevance.ids))
+        if self._previous_results_model_meta:
+            scores["previous_results_model_meta"] = self._previous_results_model_meta
+        return scores
+
+    def _refuse_what_cannot_work(self, model: MTEBModels, *, reranking: bool) -> None:
+        name = self.metadata.name
+        if isinstance(model, CrossEncoderProtocol) and not reranking:
+            raise HybridError(
+                f"{_name(model)} is a cross-encoder and cannot search a pool: evaluate a retriever on {name} with "
+                f"--prediction-folder first, then get_task({name!r}).convert_to_reranking(FOLDER)"
+            )
+        if reranking and self.metadata.main_score == "rank_closeness":
+            raise HybridError(f"{name} needs the ranking of the whole pool and cannot be a re-ranking task")
+
+    def _similarities(
+        self, model: EncoderProtocol, data_split: Any, context: EncodingContext, timer: TimingStack
+    ) -> Iterator[tuple[slice, Floats]]:
+        """Similarities of all queries to all passages by shared encodings, in row parts of bounded size."""
+        encodings = current_run() or self._own_encodings or SharedEncodings()
+        self._own_encodings = None if current_run() else encodings
+        where = {"split": context.hf_split, "subset": context.hf_subset}
+        with timer("Encoding queries", **where), self._cut(model, PromptType.query) as variant:
+            queries = encodings.encode(model, data_split["queries"], PromptType.query, context, variant=variant)
+        with timer("Encoding corpus", **where), self._cut(model, PromptType.document) as variant:
+            corpus = encodings.encode(model, data_split["corpus"], PromptType.document, context, variant=variant)
+        step = max(1, _SIMILARITIES_AT_ONCE // max(1, corpus.shape[0]))
+        for start in range(0, queries.shape[0], step):
+            rows = slice(start, min(start + step, queries.shape[0]))
+            part = queries if step >= queries.shape[0] else queries[rows]
+            with timer("Computing similarity", **where):
+                scores = _dot(part, corpus) if self.dot_product else model.similarity(part, corpus)
+                scores = _as_numpy(scores)
+            yield rows, scores
+
+    def _search(
+        self, model: MTEBModels, data_split: Any, context: EncodingContext, timer: TimingStack
+    ) -> Iterator[tuple[slice, Floats]]:
+        """Similarities by the model's own search over the whole pool; -inf where it returned nothing."""
+        corpus, queries = data_split["corpus"], data_split["queries"]
+        search = RetrievalEvaluator(
+            corpus=corpus,
+            queries=queries,
+            task_metadata=context.task_metadata,
+            hf_split=context.hf_split,
+            hf_subset=context.hf_subset,
+            top_ranked=data_split["top_ranked"],
+            top_k=len(corpus) if data_split["top_ranked"] is None else self._top_k,
+            timer=timer,
+        )
+        results = search(_search_model(model), encode_kwargs=context.encode_kwargs, num_proc=context.num_proc)
+        column = {id_: index for index, id_ in enumerate(_ids(corpus))}
+        scores = np.full((len(queries), len(corpus)), -np.inf)
+        for row, query in enumerate(_ids(queries)):
+            found = results.get(query, {})
+            scores[row, [column[id_] for id_ in found]] = list(found.values())
+        yield slice(0, len(queries)), scores
+
+    @contextmanager
+    def _cut(self, model: object, role: PromptType) -> Iterator[str]:
+        """Hold the model to the task's token limit for a role; gives what tells the embeddings apart."""
+        encoder: Any = getattr(model, "model", model)
+        own = getattr(encoder, "max_seq_length", None)
+        if self.token_limits is None:
+            yield ""
+            return
+        if not isinstance(own, int):
+            logger.warning(
+                f"{_name(model)} has no token limit to set: {self.metadata.name} is run without cutting texts"
+            )
+            yield ""
+            return
+        limit = min(self.token_limits[role], own)
+        encoder.max_seq_length = limit
+        try:
+            yield f"{limit} tokens"
+        finally:
+            encoder.max_seq_length = own
+
+    def _pool(self, hf_subset: str, passage_ids: Sequence[str]) -> Pool:
+        subset = self._subsets[hf_subset]
+        index = {language: position for position, language in enumerate(subset.corpus_languages)}
+        of_passage = np.array([index[self._language_of[id_]] for id_ in passage_ids])
+        return Pool(subset.corpus_languages, of_passage, index.get(subset.query_language, -1))
+
+
+def _is_plain_encoder(model: MTEBModels) -> TypeIs[EncoderProtocol]:
+    # mteb's own order: what can search for itself is let do so
+    return isinstance(model, EncoderProtocol) and not isinstance(model, SearchProtocol)
+
+
+def _search_model(model: MTEBModels) -> SearchProtocol:
+    if _is_plain_encoder(model):
+        return SearchEncoderWrapper(model)
+    return SearchCrossEncoderWrapper(model) if isinstance(model, CrossEncoderProtocol) else model
+
+
+def _rank(model: object, scores: Floats, relevance: Relevance, depth: int, where: str) -> Ranking:
+    try:
+        return rank(scores, relevance, depth=depth)
+    except ValueError as error:
+        raise HybridError(f"cannot rank {where} with {_name(model)}: {error}") from None
+
+
+def _dot(queries: Array, corpus: Array) -> Array:
+    from mteb.similarity_functions import dot_score
+
+    return dot_score(queries, corpus)
+
+
+def _as_numpy(scores: Array) -> Floats:
+    import torch
+
+    if not isinstance(scores, torch.Tensor):
+        return np.asarray(scores)
+    dense = scores.to_dense() if scores.is_sparse else scores
+    wide = dense if dense.dtype in {torch.float32, torch.float64} else dense.float()
+    array: Floats = wide.detach().cpu().numpy()
+    return array
+
+
+def _ids(dataset: Dataset) -> list[str]:
+    ids: list[str] = dataset.with_format("arrow")[:].column("id").to_pylist()
+    return ids
+
+
+def _name(model: object) -> str:
+    return getattr(getattr(model, "mteb_model_meta", None), "name", None) or type(model).__name__

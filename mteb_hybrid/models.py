@@ -1,0 +1,211 @@
+"""Short model names of the user's own, kept in one TOML file.
+
+    [our-hybrid-labse]
+    source = "/home/ada/models/our-hybrid-labse"
+    revision = "5d3fb71466a15b047455d3c6c91964db4bbb4b1b"
+
+``source`` is a folder or a Hub id. For a folder, ``revision`` is the fingerprint of its files, so that results
+are never kept under the name of a model that has changed since.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import os
+import re
+import tomllib
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from mteb_hybrid.errors import HybridError, one_line
+
+MODELS_VARIABLE = "MTEB_HYBRID_MODELS"
+"""Environment variable that names another file than the one in the user's config folder."""
+
+LOCAL_ORGANISATION = "local"
+"""Results of a model in a folder are kept under this organisation."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+
+
+@dataclass(frozen=True)
+class NamedModel:
+    """A short name and the model it stands for.
+
+    Attributes:
+        name: the short name.
+        source: the absolute path of a folder, or a Hub id.
+        revision: the fingerprint of the folder, or a Hub revision; None is the Hub's newest.
+    """
+
+    name: str
+    source: str
+    revision: str | None = None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the model is in a folder."""
+        return not _HUB_ID.fullmatch(self.source)
+
+    @property
+    def full_name(self) -> str:
+        """The ``organisation/name`` under which results are kept."""
+        return f"{LOCAL_ORGANISATION}/{self.name}" if self.is_local else self.source
+
+
+def models_file() -> Path:
+    """The file that holds the names."""
+    named = os.environ.get(MODELS_VARIABLE)
+    if named:
+        return Path(named).expanduser()
+    import platformdirs
+
+    return Path(platformdirs.user_config_dir("mteb-hybrid")) / "models.toml"
+
+
+def read_models() -> dict[str, NamedModel]:
+    """All names, in the order of the file; none if there is no file.
+
+    Raises:
+        HybridError: the file cannot be read or is not of the form above.
+    """
+    path = models_file()
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise HybridError(f"cannot read {path}: {error.strerror or error}") from None
+    except (ValueError, RecursionError) as error:
+        raise HybridError(f"{path} is not TOML ({one_line(error, 120)}); mend it or delete it") from None
+    return {name: _named_model(path, name, table) for name, table in tables.items()}
+
+
+def add_model(name: str, source: str, revision: str | None = None) -> NamedModel:
+    """Give a model a short name; a name that is taken is given anew.
+
+    Args:
+        name: letters, digits, dots, dashes and underscores.
+        source: the folder of a sentence-transformers model, or a Hub id.
+        revision: a Hub revision; a folder has none but its fingerprint.
+
+    Raises:
+        HybridError: the name or the source is not possible, or the file cannot be written.
+    """
+    _check_name(name)
+    folder = Path(source).expanduser()
+    if folder.is_dir():
+        if revision is not None:
+            raise HybridError(f"a folder has no revision: leave out --revision {one_line(revision, 40)}")
+        check_model_folder(folder)
+        model = NamedModel(name, str(folder.resolve()), fingerprint(folder))
+    elif _HUB_ID.fullmatch(source) and not source.startswith((".", "/", "~")):
+        model = NamedModel(name, source, revision)
+    else:
+        raise HybridError(
+            f"{one_line(source, 120)!r} is neither a folder nor a Hub id (ORGANISATION/NAME); check the path"
+        )
+    models = read_models()
+    models[name] = model
+    _write(models)
+    return model
+
+
+def remove_model(name: str) -> NamedModel:
+    """Forget a name; the model itself stays where it is.
+
+    Raises:
+        HybridError: there is no such name, or the file cannot be written.
+    """
+    models = read_models()
+    if name not in models:
+        near = difflib.get_close_matches(name, models, n=1)
+        hint = f"did you mean {near[0]}?" if near else "`mteb-hybrid models list` shows all"
+        raise HybridError(f"no model is named {one_line(name, 60)!r}; {hint}")
+    removed = models.pop(name)
+    _write(models)
+    return removed
+
+
+def check_model_folder(folder: Path) -> None:
+    """Raise a HybridError if a folder holds no model that sentence-transformers loads safely."""
+    if not any((folder / file).is_file() for file in ("modules.json", "config.json")):
+        raise HybridError(f"{folder} holds no model: neither modules.json nor config.json is there")
+    weights = [path for path in _model_files(folder) if path.suffix in {".bin", ".pt", ".pth", ".ckpt"}]
+    if weights and not any(path.suffix == ".safetensors" for path in _model_files(folder)):
+        raise HybridError(f"{weights[0]} can run code when it is loaded; save the model as safetensors")
+
+
+def fingerprint(folder: Path) -> str:
+    """The SHA-256 of all files of a model, as 40 hexadecimal digits; notes, hidden files and checkpoints aside."""
+    digest = hashlib.sha256()
+    for path in _model_files(folder):
+        digest.update(f"{path.relative_to(folder).as_posix()}\0".encode("utf-8", "surrogateescape"))
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()[:40]
+
+
+def _model_files(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.rglob("*")):
+        parts = path.relative_to(folder).parts
+        aside = any(part.startswith((".", "checkpoint-")) for part in parts) or path.suffix == ".md"
+        if path.is_file() and not aside:
+            yield path
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise HybridError(
+            f"{one_line(name, 60)!r} cannot be a short name: use letters, digits, dots, dashes and underscores"
+        )
+
+
+def _named_model(path: Path, name: str, table: object) -> NamedModel:
+    values = table if isinstance(table, dict) else {}
+    source, revision = values.get("source"), values.get("revision")
+    if (
+        not isinstance(source, str)
+        or not source
+        or not isinstance(revision, str | None)
+        or set(values)
+        - {
+            "source",
+            "revision",
+        }
+    ):
+        raise HybridError(f"{path}: [{one_line(name, 60)}] must have a source and may have a revision, both texts")
+    _check_name(name)
+    return NamedModel(name, source, revision)
+
+
+def _write(models: dict[str, NamedModel]) -> None:
+    import tomlkit
+
+    path = models_file()
+    try:
+        document = tomlkit.parse(path.read_text(encoding="utf-8")) if path.exists() else tomlkit.document()
+        for name in set(document) - set(models):
+            del document[name]
+        for name, model in models.items():
+            table = tomlkit.table()
+            table["source"] = model.source
+            if model.revision is not None:
+                table["revision"] = model.revision
+            document[name] = table
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        try:
+            partial.write_text(tomlkit.dumps(document), encoding="utf-8")
+            partial.replace(path)
+        finally:
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
+    except OSError as error:
+        raise HybridError(
+            f"cannot write {path} ({error.strerror or error}); set {MODELS_VARIABLE} to a file elsewhere"
+        ) from None

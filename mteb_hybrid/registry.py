@@ -1,0 +1,218 @@
+"""Registers our tasks, benchmarks and models in mteb: the one module that touches mteb's private registries.
+
+mteb has no entry points. What it looks names up in: ``mteb.get_tasks`` (``_TASKS_REGISTRY``, ``TASK_LIST``,
+``_SIMILAR_TASKS``), ``mteb.models.model_implementations`` (``MODEL_REGISTRY``), ``mteb.models.get_model_meta``
+(``_MODEL_RENAMES``, for names without an organisation) and ``mteb.benchmarks.benchmarks`` (any attribute).
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import ModuleType, TracebackType
+from typing import TYPE_CHECKING, Any
+
+from mteb_hybrid import _autoload
+from mteb_hybrid.errors import HybridError, one_line
+from mteb_hybrid.models import NamedModel, models_file, read_models
+
+if TYPE_CHECKING:
+    from mteb.abstasks.abstask import AbsTask
+    from mteb.models import ModelMeta
+
+MTEB_TESTED = (2, 26)
+"""The release of mteb (major, minor) whose private names this module was tested with."""
+
+BENCHMARKS_MODULE = "mteb.benchmarks.benchmarks"
+
+_NEEDED = {
+    "mteb.get_tasks": ("TASK_LIST", "_TASKS_REGISTRY", "_SIMILAR_TASKS"),
+    "mteb.models.model_implementations": ("MODEL_REGISTRY",),
+    "mteb.models.get_model_meta": ("_MODEL_RENAMES",),
+}
+
+
+def register() -> None:
+    """Make all tasks, benchmarks and models known to mteb; any number of times.
+
+    Raises:
+        HybridError: this mteb is not supported, or one of our names is taken by something else.
+    """
+    importlib.import_module("mteb")
+    check_supported()
+    from mteb_hybrid import tasks
+
+    register_tasks(getattr(tasks, name) for name in tasks.__all__)
+    register_named_models()
+    _autoload.after_import(BENCHMARKS_MODULE, _register_benchmarks)
+    _share_encodings_over_runs()
+    _tell_faults_plainly()
+
+
+def check_supported() -> None:
+    """Raise a HybridError if this mteb lacks a private name that registration needs."""
+    missing = [
+        f"{module}.{name}" for module, names in _NEEDED.items() for name in names if not hasattr(_module(module), name)
+    ]
+    if missing:
+        import mteb
+
+        raise HybridError(
+            f"mteb {mteb.__version__} is not supported ({missing[0]} is gone); "
+            f"pip install 'mteb>={MTEB_TESTED[0]}.{MTEB_TESTED[1]},<{MTEB_TESTED[0] + 1}'"
+        )
+
+
+def register_tasks(tasks: Iterable[type[AbsTask]]) -> None:
+    """Make task classes known to mteb by name; a class that is known already is left as it is.
+
+    Raises:
+        HybridError: a name belongs to another task.
+    """
+    module = _module("mteb.get_tasks")
+    for task in tasks:
+        name = task.metadata.name
+        known = module._TASKS_REGISTRY.setdefault(name, task)
+        if known is not task:
+            raise HybridError(
+                f"mteb has another task named {name} (from {known.__module__}); rename yours, or "
+                f"set {_autoload.SWITCH}=0"
+            )
+        if task not in module.TASK_LIST:
+            module.TASK_LIST = (*module.TASK_LIST, task)
+        for parent in task.metadata.adapted_from or ():
+            similar = module._SIMILAR_TASKS[parent]
+            if name not in similar:
+                similar.append(name)
+
+
+def registered_tasks() -> list[str]:
+    """The names of our tasks that mteb knows."""
+    from mteb_hybrid import tasks
+
+    known = _module("mteb.get_tasks")._TASKS_REGISTRY
+    return [name for name in tasks.__all__ if known.get(name) is getattr(tasks, name)]
+
+
+def register_named_models() -> None:
+    """Make the tiny encoder and the user's short names known to mteb.
+
+    Raises:
+        HybridError: a short name is one of mteb's own, or the file of names cannot be read.
+    """
+    from mteb.models import ModelMeta
+
+    from mteb_hybrid.loading import load_tiny
+
+    registry = _module("mteb.models.model_implementations").MODEL_REGISTRY
+    tiny = {
+        "name": "mteb-hybrid/tiny",
+        "revision": "1",
+        "loader": load_tiny,
+        "framework": ["Sentence Transformers"],
+    }
+    registry.setdefault("mteb-hybrid/tiny", ModelMeta.create_empty(overwrites=tiny))
+    for model in read_models().values():
+        register_named_model(model)
+
+
+def register_named_model(model: NamedModel) -> None:
+    """Make one short name known to mteb.
+
+    Raises:
+        HybridError: the name is one of mteb's own.
+    """
+    registry = _module("mteb.models.model_implementations").MODEL_REGISTRY
+    renames = _module("mteb.models.get_model_meta")._MODEL_RENAMES
+    key = model.full_name
+    known = registry.get(key)
+    if not model.is_local and model.revision and known is not None and known.revision != model.revision:
+        key = f"{key}@{model.revision}"  # mteb's own entry for this model stays as it is
+    taken = renames.get(model.name)
+    if taken is not None and taken.rpartition("@")[0] != key.rpartition("@")[0] and not _ours(taken):
+        raise HybridError(
+            f"{model.name} is mteb's own name for {taken}; change it in {models_file()} or with `mteb-hybrid models`"
+        )
+    if model.is_local or (model.revision and known is None) or key != model.full_name:
+        registry[key] = _meta(model)
+    renames[model.name] = key
+
+
+def _ours(key: str) -> bool:
+    meta = _module("mteb.models.model_implementations").MODEL_REGISTRY.get(key)
+    return getattr(getattr(meta, "loader", None), "__module__", None) == "mteb_hybrid.loading"
+
+
+def _meta(model: NamedModel) -> ModelMeta:
+    from mteb.models import ModelMeta
+
+    from mteb_hybrid.loading import load_folder, load_from_hub
+
+    values: dict[str, Any] = {"name": model.full_name, "revision": model.revision}
+    if model.is_local:
+        values |= {"loader": load_folder, "loader_kwargs": {"source": model.source}}
+        values |= {"framework": ["Sentence Transformers"]}
+    else:
+        values["loader"] = load_from_hub
+    return ModelMeta.create_empty(overwrites=values)
+
+
+def _register_benchmarks(module: ModuleType) -> None:
+    """Add our benchmarks; their module is imported by mteb only when somebody asks for a benchmark."""
+    from mteb_hybrid.benchmarks import benchmarks
+
+    for benchmark in benchmarks():
+        attribute = "HYBRID_" + "".join(c if c.isalnum() else "_" for c in benchmark.name).upper()
+        setattr(module, attribute, benchmark)
+    lookup = _module("mteb.benchmarks.get_benchmark")
+    lookup._build_registry.cache_clear()
+    lookup._build_aliases_registry.cache_clear()
+
+
+def _share_encodings_over_runs() -> None:
+    """Let one call of ``mteb.evaluate`` be one run: its tasks share encodings, and they are freed at its end."""
+    module = _module("mteb.evaluate")
+    evaluate: Callable[..., Any] = module.evaluate
+    if getattr(evaluate, "__mteb_hybrid__", False):
+        return
+
+    @functools.wraps(evaluate)
+    def evaluate_sharing_encodings(*args: Any, **kwargs: Any) -> Any:
+        from mteb_hybrid.evaluation.encodings import shared_run
+
+        with shared_run():
+            return evaluate(*args, **kwargs)
+
+    evaluate_sharing_encodings.__mteb_hybrid__ = True  # type: ignore[attr-defined]
+    for name, loaded in list(sys.modules.items()):
+        if name.partition(".")[0] == "mteb" and vars(loaded).get("evaluate") is evaluate:
+            loaded.evaluate = evaluate_sharing_encodings  # type: ignore[attr-defined]
+
+
+def _tell_faults_plainly() -> None:
+    """In mteb's command line, print a HybridError as its one line and exit with 2, instead of a traceback."""
+    before = sys.excepthook
+    if getattr(before, "__mteb_hybrid__", False):
+        return
+
+    def tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if isinstance(error, HybridError) and _is_mteb_command():
+            print(f"mteb-hybrid: {one_line(error, 1000)}", file=sys.stderr)
+            raise SystemExit(2)  # the interpreter honours an exit that a hook asks for
+        before(kind, error, trace)
+
+    tell.__mteb_hybrid__ = True  # type: ignore[attr-defined]
+    sys.excepthook = tell
+
+
+def _is_mteb_command() -> bool:
+    program = Path(sys.argv[0] if sys.argv else "")
+    return program.stem == "mteb" or program.parts[-2:] == ("mteb", "__main__.py")
+
+
+def _module(name: str) -> Any:
+    # some submodules share their name with a function of the package, so attribute access will not do
+    return importlib.import_module(name)

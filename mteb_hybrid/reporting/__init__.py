@@ -1,0 +1,56 @@
+"""Reports of results: from mteb's result folders to tables, beside published figures where wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mteb_hybrid.errors import HybridError, one_line
+from mteb_hybrid.reporting.benchmarks import choose_benchmarks, find_benchmarks
+from mteb_hybrid.reporting.render import Format, render
+from mteb_hybrid.reporting.results import read_results, select_models
+from mteb_hybrid.reporting.tables import language_tables, summary_tables
+
+__all__ = ["Format", "report"]
+
+
+def report(
+    folder: Path,
+    models: Sequence[str] = (),
+    *,
+    against_published: bool = False,
+    by_language: bool = False,
+    benchmarks: Sequence[str] = (),
+    format: Format = "terminal",
+) -> str:
+    """Return tables of the results in a folder.
+
+    Args:
+        folder: the folder given to ``mteb run --output-folder``, or one inside it.
+        models: the models to show, as ``org/name`` or ``name``, with ``@`` and the start of a revision where
+            wanted; all by default.
+        against_published: whether rows of published figures follow the models'.
+        by_language: whether tables by query language follow those of the whole settings.
+        benchmarks: the benchmarks to show, by name or title; by default all that there are results of.
+        format: ``terminal``, ``markdown``, ``csv`` or ``latex``.
+
+    Returns:
+        The text, without a line end after the last line.
+
+    Raises:
+        HybridError: the folder holds no results, a result file is damaged, a name is not there, or none of
+            the chosen models has figures on the chosen benchmarks.
+    """
+    runs = read_results(Path(folder))
+    results = select_models(runs, models)
+    # Languages come from every run, also those not shown: more runs tell better what a whole run is.
+    chosen = choose_benchmarks(find_benchmarks(runs), benchmarks or list(find_benchmarks(results)))
+    tables = summary_tables(results, chosen, against_published)
+    for benchmark in chosen if by_language else ():
+        tables += language_tables(results, benchmark, against_published)
+    if not tables:
+        titles = ", ".join(benchmark.title for benchmark in chosen)
+        raise HybridError(
+            f"{one_line(folder, 1000)}: the chosen models have no figures on {one_line(titles)}; run it first"
+        )
+    return render(tables, format)

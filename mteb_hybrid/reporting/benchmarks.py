@@ -1,0 +1,74 @@
+"""Which benchmarks a set of results is about, and in which languages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mteb_hybrid.reporting.published import published_languages
+from mteb_hybrid.reporting.results import ModelResults, unknown
+from mteb_hybrid.reporting.settings import Setting, split_task_name
+
+_TITLES = {"XQuADR": "XQuAD-R", "MLQAR": "MLQA-R"}
+# Other names of data sets that hold the same texts.
+_SAME_TEXTS = {"XQuADR": {"XQuAD", "XQuADRetrieval"}, "MLQAR": {"MLQA", "MLQARetrieval"}}
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A benchmark that results were found for.
+
+    Attributes:
+        name: as in its tasks' names, such as ``XQuADR``.
+        languages: the tags of all its languages, sorted.
+    """
+
+    name: str
+    languages: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        """The name to show."""
+        return _TITLES.get(self.name, self.name)
+
+    @property
+    def data_names(self) -> frozenset[str]:
+        """Every name under which training data may declare this benchmark's texts."""
+        tasks = {setting.task_name(self.name) for setting in Setting}
+        return frozenset({self.name, self.title, *tasks, *_SAME_TEXTS.get(self.name, ())})
+
+
+def find_benchmarks(runs: Sequence[ModelResults]) -> dict[str, Benchmark]:
+    """Return the benchmarks that any of the runs has results of, those with published figures first.
+
+    A benchmark's languages are those that any run's subsets name, and for a benchmark with published
+    figures at least the languages of these, so that a partial run shows as partial.
+    """
+    names = {split[0] for run in runs for task in run.subsets if (split := split_task_name(task))}
+    known_first = [name for name in _TITLES if name in names]
+    return {
+        name: Benchmark(name, tuple(sorted(_languages(runs, name))))
+        for name in [*known_first, *sorted(names - {*_TITLES})]
+    }
+
+
+def choose_benchmarks(found: Mapping[str, Benchmark], names: Sequence[str]) -> list[Benchmark]:
+    """Return the benchmarks called by name or by title, in that order.
+
+    Raises:
+        HybridError: there are no results of a benchmark of that name.
+    """
+    called = {benchmark.title: benchmark for benchmark in found.values()} | dict(found)
+    for name in names:
+        if name not in called:
+            raise unknown("benchmark", name, called)
+    return list(dict.fromkeys(called[name] for name in names))
+
+
+def _languages(runs: Sequence[ModelResults], benchmark: str) -> set[str]:
+    languages = set(published_languages(benchmark))
+    for setting in Setting:
+        for run in runs:
+            for subset in run.subsets.get(setting.task_name(benchmark), {}):
+                languages.update(setting.languages_of(subset))
+    return languages

@@ -1,0 +1,191 @@
+"""Tables in a form to show: terminal, Markdown, CSV, LaTeX.
+
+Labels and titles come from files, so every form takes them as text alone: control characters are replaced,
+and what the form would read as markup is escaped.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import textwrap
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from typing import Literal, get_args
+
+from mteb_hybrid.errors import HybridError, one_line
+from mteb_hybrid.reporting.figures import Cell
+from mteb_hybrid.reporting.footnotes import INCOMPLETE_MARK
+from mteb_hybrid.reporting.tables import Column, Measure, Table
+
+Format = Literal["terminal", "markdown", "csv", "latex"]
+
+_NUMBER = {"score": "{:.3f}", "distance": "{:.1f}", "share": "{:.1%}"}
+_ARROW = {"higher": " ↑", "lower": " ↓", None: ""}
+_LATEX_ARROW = {"higher": r" $\uparrow$", "lower": r" $\downarrow$", None: ""}
+_MISSING = "–"
+
+
+def render(tables: Iterable[Table], format: Format = "terminal") -> str:
+    """Return tables as text, without a line end after the last line.
+
+    Scores have three decimals, distances and percentages one; CSV holds one figure a line, unrounded.
+
+    Args:
+        tables: the tables, one below the other.
+        format: the form.
+
+    Raises:
+        HybridError: there is no such form.
+    """
+    if format not in get_args(Format):
+        raise HybridError(f"no table format {one_line(format, 40)!r}; choose one of {', '.join(get_args(Format))}")
+    if format == "csv":
+        return _csv(tables)
+    form = {"terminal": _terminal, "markdown": _markdown, "latex": _latex}[format]
+    return "\n\n".join(form(table) for table in tables)
+
+
+def _plain(text: str) -> str:
+    """The text on one line and whole; only the length of error messages is bounded."""
+    return one_line(text, limit=len(text))
+
+
+def _number(cell: Cell, measure: Measure) -> str:
+    if cell.value is None:
+        return _MISSING
+    return _NUMBER[measure.form].format(cell.value) + (INCOMPLETE_MARK if cell.note else "")
+
+
+def _numbers(table: Table) -> list[tuple[str, list[str]]]:
+    """The label and the figures of each row, as text."""
+    measures = [column.measure for column in table.columns]
+    return [(_plain(row.label), list(map(_number, row.cells, measures))) for row in table.rows]
+
+
+def _terminal(table: Table) -> str:
+    # Imported here: most commands show no table.
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table as Grid
+    from rich.text import Text
+
+    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    grid.add_column("", no_wrap=True)
+    for column in table.columns:
+        grid.add_column(Text(_stacked(column)), justify="right", no_wrap=True, vertical="bottom")
+    for label, numbers in _numbers(table):
+        # Text, not str: a str would be read as markup.
+        grid.add_row(Text(label), *map(Text, numbers))
+    # Wider than any table: rows stay whole, and the terminal, not this module, folds what is too wide for it.
+    console = Console(file=io.StringIO(), width=100_000, color_system=None, force_terminal=False, legacy_windows=False)
+    with console.capture() as captured:
+        console.print(grid)
+    lines = [_plain(table.title), "", *captured.get().splitlines(), "", *map(_plain, table.notes)]
+    return "\n".join(line.rstrip() for line in lines).rstrip()
+
+
+def _stacked(column: Column) -> str:
+    """A column's head in short lines, so that the column stays narrow."""
+    name = textwrap.wrap(_plain(column.name) + _ARROW[column.measure.better], width=15)
+    return "\n".join([*([_plain(column.group)] if column.group else []), *name])
+
+
+def _markdown(table: Table) -> str:
+    head = [_escape_markdown(column.title) + _ARROW[column.measure.better] for column in table.columns]
+    lines = [
+        f"### {_escape_markdown(table.title)}",
+        "",
+        _markdown_row("model", head),
+        _markdown_row("---", ["---:"] * len(head)),
+        *(_markdown_row(_escape_markdown(label), map(_escape_markdown, row)) for label, row in _numbers(table)),
+    ]
+    for note in table.notes:
+        lines += ["", _escape_markdown(note)]
+    return "\n".join(lines)
+
+
+def _markdown_row(label: str, cells: Iterable[str]) -> str:
+    return f"| {' | '.join([label, *cells])} |"
+
+
+def _escape_markdown(text: str) -> str:
+    return re.sub(r"([\\`*_\[\]<>|~&#])", r"\\\1", _plain(text))
+
+
+def _csv(tables: Iterable[Table]) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["table", "model", "column", "value", "note"])
+    for table in tables:
+        for row in table.rows:
+            for column, cell in zip(table.columns, row.cells, strict=True):
+                value = "" if cell.value is None else repr(cell.value)
+                writer.writerow([*map(_plain, (table.title, row.label, column.title)), value, cell.note])
+    return out.getvalue().removesuffix("\n")
+
+
+_LATEX = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        **{sign: f"\\{sign}" for sign in "{}$&#_%"},
+        # After a row's end LaTeX takes [ and * for arguments.
+        **{sign: f"{{{sign}}}" for sign in "[]*"},
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        "|": r"\textbar{}",
+        '"': "''",
+        _MISSING: r"\textendash{}",
+    }
+)
+
+
+def _escape_latex(text: str) -> str:
+    # Two hyphens would become a dash.
+    return re.sub("-(?=-)", "-{}", _plain(text).translate(_LATEX))
+
+
+def _latex(table: Table) -> str:
+    lines = [
+        r"% needs \usepackage{booktabs}",
+        r"\begin{table}",
+        r"\centering",
+        rf"\caption{{{_escape_latex(table.title)}}}",
+        rf"\begin{{tabular}}{{l{'r' * len(table.columns)}}}",
+        r"\toprule",
+        *_latex_groups(table.columns),
+        _latex_row("", (_escape_latex(each.name) + _LATEX_ARROW[each.measure.better] for each in table.columns)),
+        r"\midrule",
+        *(_latex_row(_escape_latex(label), map(_latex_number, row)) for label, row in _numbers(table)),
+        r"\bottomrule",
+        r"\end{tabular}",
+        *(rf"\par\footnotesize {_escape_latex(note)}" for note in table.notes),
+        r"\end{table}",
+    ]
+    return "\n".join(lines)
+
+
+def _latex_number(number: str) -> str:
+    # A mark takes no width, so that the digits stay below one another.
+    mark = rf"\rlap{{{INCOMPLETE_MARK}}}" if number.endswith(INCOMPLETE_MARK) else ""
+    return _escape_latex(number.removesuffix(INCOMPLETE_MARK)) + mark
+
+
+def _latex_row(label: str, cells: Iterable[str]) -> str:
+    return " & ".join([label, *cells]) + r" \\"
+
+
+def _latex_groups(columns: Sequence[Column]) -> list[str]:
+    """The row of benchmarks above the columns, where there are any."""
+    groups = [(group, len(list(members))) for group, members in groupby(columns, key=lambda column: column.group)]
+    if not any(group for group, _ in groups):
+        return []
+    rules, start = [], 2
+    for _, width in groups:
+        rules.append(rf"\cmidrule(lr){{{start}-{start + width - 1}}}")
+        start += width
+    heads = (rf"\multicolumn{{{width}}}{{c}}{{{_escape_latex(group)}}}" for group, width in groups)
+    return [_latex_row("", heads), " ".join(rules)]

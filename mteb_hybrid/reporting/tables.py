@@ -1,0 +1,225 @@
+"""Tables as data: which figure stands in which row and column, and what must be said about it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Literal
+
+from mteb_hybrid.reporting import footnotes
+from mteb_hybrid.reporting.benchmarks import Benchmark
+from mteb_hybrid.reporting.figures import Cell, language_cell, mean_of_settings, published_cell, setting_cell
+from mteb_hybrid.reporting.published import PublishedModel, published_models
+from mteb_hybrid.reporting.results import ModelResults
+from mteb_hybrid.reporting.settings import RETRIEVAL_SETTINGS, Setting
+
+
+@dataclass(frozen=True)
+class Measure:
+    """How the figures of a column are read.
+
+    Attributes:
+        form: a score in [0, 1], a distance in ranks, or a share to show as a percentage.
+        better: which figures are better; None where neither direction is.
+    """
+
+    form: Literal["score", "distance", "share"]
+    better: Literal["higher", "lower"] | None
+
+
+MAP = Measure("score", "higher")
+RANK_DISTANCE = Measure("distance", "lower")
+# Neither all nor none is right here: without bias the share is that of the language in the pool.
+TOP1_SHARE = Measure("share", None)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of figures; ``group`` is the benchmark, where a table holds several."""
+
+    name: str
+    measure: Measure
+    group: str = ""
+
+    @property
+    def title(self) -> str:
+        """The group and the name."""
+        return f"{self.group} {self.name}".strip()
+
+
+@dataclass(frozen=True)
+class Row:
+    """A model's figures, one for each column."""
+
+    label: str
+    cells: tuple[Cell, ...]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no cell holds a figure."""
+        return all(cell.value is None for cell in self.cells)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table without form: text is plain, figures are unrounded, notes stand below."""
+
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Filled:
+    """A column with the ways to its cells."""
+
+    column: Column
+    own: Callable[[ModelResults], Cell]
+    published: Callable[[PublishedModel], Cell]
+
+
+def summary_tables(
+    results: Sequence[ModelResults], benchmarks: Sequence[Benchmark], against_published: bool = False
+) -> list[Table]:
+    """Return the table of MAP by setting and the table of language bias, over all benchmarks.
+
+    Args:
+        results: the models, a row each.
+        benchmarks: the benchmarks, a group of columns each.
+        against_published: whether rows of published figures follow.
+
+    Returns:
+        The tables, without one in which no model has a figure.
+    """
+    by_title = {
+        "Mean average precision (MAP) by setting": _map_columns,
+        "Language bias in the multilingual setting": _bias_columns,
+    }
+    tables = (
+        _table(title, list(chain.from_iterable(map(columns, benchmarks))), results, benchmarks, against_published)
+        for title, columns in by_title.items()
+    )
+    return [table for table in tables if table]
+
+
+def language_tables(
+    results: Sequence[ModelResults], benchmark: Benchmark, against_published: bool = False
+) -> list[Table]:
+    """Return a table for each setting of a benchmark, with a column for each query language.
+
+    Args:
+        results: the models, a row each.
+        benchmark: the benchmark.
+        against_published: whether rows of published figures follow.
+
+    Returns:
+        MAP in the three retrieval settings and rank distance, without a table in which no model has a figure.
+    """
+    tables = (
+        _table(
+            f"{benchmark.title}: {setting.subject} by query language",
+            list(_language_columns(benchmark, setting)),
+            results,
+            [benchmark],
+            against_published,
+        )
+        for setting in Setting
+    )
+    return [table for table in tables if table]
+
+
+def row_labels(results: Sequence[ModelResults]) -> list[str]:
+    """Return what to call each model: its name, with the revision where several revisions are there."""
+    revisions = Counter(run.model for run in results)
+    short = Counter((run.model, run.revision[:8]) for run in results)
+
+    def label(run: ModelResults) -> str:
+        if revisions[run.model] == 1:
+            return run.model
+        return f"{run.model}@{run.revision[:8] if short[run.model, run.revision[:8]] == 1 else run.revision}"
+
+    return [label(run) for run in results]
+
+
+def _map_columns(benchmark: Benchmark) -> Iterator[_Filled]:
+    for setting, name in zip(RETRIEVAL_SETTINGS, ("mono", "cross", "multi"), strict=True):
+        yield _setting_column(benchmark, setting, Column(name, MAP, benchmark.title))
+
+    def mean(of: Callable[[Setting], Cell]) -> Cell:
+        return mean_of_settings([of(setting) for setting in RETRIEVAL_SETTINGS])
+
+    yield _Filled(
+        Column("mean", MAP, benchmark.title),
+        own=lambda run: mean(lambda setting: setting_cell(run, benchmark, setting)),
+        published=lambda model: mean(lambda setting: published_cell(model, benchmark, setting)),
+    )
+
+
+def _bias_columns(benchmark: Benchmark) -> Iterator[_Filled]:
+    distance = Column("rank distance", RANK_DISTANCE, benchmark.title)
+    yield _setting_column(benchmark, Setting.LANGUAGE_BIAS, distance)
+    yield _Filled(
+        Column("top 1 in query language", TOP1_SHARE, benchmark.title),
+        own=lambda run: setting_cell(run, benchmark, Setting.LANGUAGE_BIAS, "top1_query_language"),
+        published=lambda model: Cell(None),
+    )
+
+
+def _setting_column(benchmark: Benchmark, setting: Setting, column: Column) -> _Filled:
+    return _Filled(
+        column,
+        own=lambda run: setting_cell(run, benchmark, setting),
+        published=lambda model: published_cell(model, benchmark, setting),
+    )
+
+
+def _language_columns(benchmark: Benchmark, setting: Setting) -> Iterator[_Filled]:
+    measure = RANK_DISTANCE if setting is Setting.LANGUAGE_BIAS else MAP
+    by_language = [_language_column(benchmark, setting, Column(tag, measure)) for tag in benchmark.languages]
+
+    def published_mean(model: PublishedModel) -> Cell:
+        # A row without figures by language has no place in this table; its mean alone would keep it there.
+        has_languages = any(each.published(model).value is not None for each in by_language)
+        return published_cell(model, benchmark, setting) if has_languages else Cell(None)
+
+    yield from by_language
+    yield replace(_setting_column(benchmark, setting, Column("mean", measure)), published=published_mean)
+
+
+def _language_column(benchmark: Benchmark, setting: Setting, column: Column) -> _Filled:
+    return _Filled(
+        column,
+        own=lambda run: language_cell(run, benchmark, setting, column.name),
+        published=lambda model: published_cell(model, benchmark, setting, column.name),
+    )
+
+
+def _table(
+    title: str,
+    columns: Sequence[_Filled],
+    results: Sequence[ModelResults],
+    benchmarks: Sequence[Benchmark],
+    against_published: bool,
+) -> Table | None:
+    """The table with its rows and notes; None when no model has a figure in it."""
+    models = list(zip(row_labels(results), results, strict=True))
+    own = [Row(label, tuple(each.own(run) for each in columns)) for label, run in models]
+    if all(row.is_empty for row in own):
+        return None
+    publications = [
+        (model.source, row)
+        for model in (published_models() if against_published else ())
+        if not (row := Row(model.label, tuple(each.published(model) for each in columns))).is_empty
+    ]
+    titles = [each.column.title for each in columns]
+    notes = (
+        *chain.from_iterable(footnotes.incomplete(row.label, titles, row.cells) for row in own),
+        *footnotes.zero_shot(models, benchmarks),
+        *footnotes.differing_data(results, benchmarks),
+        *footnotes.sources(source for source, _ in publications),
+    )
+    rows = (*own, *(row for _, row in publications))
+    return Table(title, tuple(each.column for each in columns), rows, notes)

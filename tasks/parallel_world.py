@@ -1,0 +1,34 @@
+"""ParallelWorld: a generated collection in 8 languages and 6 scripts, for demos and tests only."""
+
+from functools import partial
+
+from mteb_hybrid.data.world import WORLD_LANGUAGES, generate_world
+from mteb_hybrid.evaluation.declare import ParallelBenchmark, declare
+
+BENCHMARK = ParallelBenchmark(
+    name="ParallelWorld",
+    title="ParallelWorld",
+    description="Generated facts about invented people, places and things, rendered by templates in 8 languages. "
+    "It is carried by mteb-hybrid for demos and tests; figures on it say nothing about real text.",
+    load=partial(generate_world, 400),
+    languages=WORLD_LANGUAGES,
+    dataset={"path": "mteb-hybrid/parallel-world", "revision": "1"},
+    metadata={
+        "date": ("2026-11-01", "2026-11-21"),
+        "domains": ["Constructed", "Written"],
+        "task_subtypes": ["Question answering"],
+        "license": "apache-2.0",
+        "annotations_creators": "derived",
+        "dialect": [],
+        "sample_creation": "created",
+        "bibtex_citation": "",
+    },
+)
+
+(
+    ParallelWorldMonolingual,
+    ParallelWorldCrossLingual,
+    ParallelWorldMultilingual,
+    ParallelWorldLanguageBias,
+    ParallelWorld,
+) = declare(BENCHMARK)
