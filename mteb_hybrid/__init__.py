@@ -40,4 +40,4 @@ def __dir__() -> list[str]:
     return sorted([*globals(), *_WHERE, "__version__"])
 
 
-_autoload.install()
+_autoload.watch()

@@ -39,18 +39,28 @@ _callbacks: "dict[str, list[Callback]]" = {}
 _busy: "set[str]" = set()  # modules waited for that are executing, or whose callbacks are being called
 
 
+def watch() -> None:
+    """Register the plugin once ``mteb`` has been imported, at once if it has; idempotent.
+
+    Importing the package calls this, by hand as well as from the ``.pth`` file, which asks the switch first.
+    """
+    after_import(REGISTRY, _registry_executed)
+    after_import(MTEB, _mteb_executed)
+
+
 def install() -> None:
-    """Register the plugin once ``mteb`` has been imported, at once if it has; idempotent."""
-    if not _switched_off():
-        after_import(REGISTRY, _registry_executed)
-        after_import(MTEB, _mteb_executed)
+    """What ``mteb_hybrid.start`` calls: watch, or take back what importing the package began."""
+    if switched_off():
+        _callbacks.clear()
+    else:
+        watch()
 
 
 def find_spec(
     name: str, path: "Sequence[str] | None" = None, target: "ModuleType | None" = None
 ) -> "ModuleSpec | None":
-    """Answer for the function of the ``.pth`` file, too late to be asked itself: install, then find."""
-    install()
+    """Answer for the function of the ``.pth`` file, too late to be asked itself: watch, then find."""
+    watch()
     return _finder.find_spec(name, path, target)
 
 
@@ -76,7 +86,8 @@ def after_import(name: str, callback: "Callback") -> None:
         _busy.discard(name)
 
 
-def _switched_off() -> bool:
+def switched_off() -> bool:
+    """Whether the environment says that nothing is to be registered at start-up."""
     return os.environ.get(SWITCH, "").strip().lower() in {"0", "false", "no", "off"}
 
 
@@ -86,15 +97,14 @@ def _switched_off() -> bool:
 
 def _mteb_executed(_mteb: "ModuleType") -> None:
     """Import the registry and register, unless it is the registry that is importing mteb."""
-    if not _switched_off():  # asked again: a script may set the switch after start-up
-        __import__(REGISTRY)
-        if REGISTRY not in _busy:
-            sys.modules[REGISTRY].register()
+    __import__(REGISTRY)
+    if REGISTRY not in _busy:
+        sys.modules[REGISTRY].register()
 
 
 def _registry_executed(registry: "ModuleType") -> None:
     """Register, unless mteb is yet to be imported or is about to register by itself."""
-    if sys.modules.get(MTEB) is not None and MTEB not in _busy and not _switched_off():
+    if sys.modules.get(MTEB) is not None and MTEB not in _busy:
         registry.register()
 
 

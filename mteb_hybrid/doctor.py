@@ -57,8 +57,7 @@ def _versions() -> Iterator[Finding]:
 def _registration() -> Iterator[Finding]:
     from mteb_hybrid import registry, tasks
 
-    switched_off = os.environ.get(_autoload.SWITCH, "").strip().lower() in {"0", "false", "no", "off"}
-    how = f"switched off by {_autoload.SWITCH}; `import mteb_hybrid` registers by hand" if switched_off else "on"
+    how = f"switched off by {_autoload.SWITCH}; `import mteb_hybrid` registers by hand" if _autoload.switched_off() else "on"
     yield Finding(True, f"registration at start-up: {how}")
     if _autoload.last_failure:
         yield Finding(False, f"registration failed: {_autoload.last_failure}")

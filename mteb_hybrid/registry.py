@@ -113,6 +113,7 @@ def register_named_models() -> None:
         "revision": "1",
         "loader": load_tiny,
         "framework": ["Sentence Transformers"],
+        "training_datasets": set(),
     }
     registry.setdefault("mteb-hybrid/tiny", ModelMeta.create_empty(overwrites=tiny))
     for model in read_models().values():

@@ -35,7 +35,7 @@ def tiny_encoder(*, device: str | None = None, seed: int = 0) -> SentenceTransfo
     """
     import torch
     from sentence_transformers import SentenceTransformer
-    from sentence_transformers.models import Normalize, StaticEmbedding
+    from sentence_transformers.sentence_transformer.modules import Normalize, StaticEmbedding
 
     texts = list(_texts())
     tokenizer = _train_tokenizer(texts)

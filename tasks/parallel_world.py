@@ -12,7 +12,7 @@ BENCHMARK = ParallelBenchmark(
     "It is carried by mteb-hybrid for demos and tests; figures on it say nothing about real text.",
     load=partial(generate_world, 400),
     languages=WORLD_LANGUAGES,
-    dataset={"path": "mteb-hybrid/parallel-world", "revision": "1"},
+    dataset={"path": "mteb-hybrid/parallel-world", "revision": "b93ca3282578e28102c3286ea8a5c3758af6b2de"},
     metadata={
         "date": ("2026-11-01", "2026-11-21"),
         "domains": ["Constructed", "Written"],

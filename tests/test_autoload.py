@@ -127,6 +127,12 @@ def test_the_pth_line_loads_nothing_at_all(world: Path) -> None:
     python(start + "assert set(sys.modules) == before, set(sys.modules) - before", "-I", "-S")
 
 
+def test_the_pth_line_read_twice_counts_once(world: Path) -> None:
+    """In a virtual environment the interpreter reads it twice."""
+    start = f"import sys; sys.path.insert(0, {str(world)!r})\n{STARTS['pth']}\nonce = len(sys.meta_path)\n"
+    python(f"{start}{STARTS['pth']}\nassert len(sys.meta_path) == once")
+
+
 def test_the_hook_loads_only_itself(world: Path) -> None:
     """What a bare interpreter has not loaded would be paid for by every process."""
     code = f"""
@@ -148,14 +154,25 @@ def test_off_switch_at_start(run: Run, value: str) -> None:
     run(code, env={"MTEB_HYBRID_AUTOLOAD": value})
 
 
-def test_off_switch_set_by_the_script(run: Run) -> None:
-    run(
-        """
+def test_off_switch_set_by_the_script(world: Path) -> None:
+    """The line of the .pth file asks when mteb is looked for; what the .start file calls asks at start-up."""
+    code = f"""
+        import sys; sys.path.insert(0, {str(world)!r})
+        {STARTS["pth"]}
         import os; os.environ["MTEB_HYBRID_AUTOLOAD"] = "0"
         import mteb; assert "mteb_hybrid.registry" not in sys.modules
-        import mteb_hybrid.registry; assert mteb_hybrid.registry.calls == 0
-        """
-    )
+    """
+    python(dedent(code))
+
+
+@pytest.mark.parametrize("value", ["0", "1"])
+def test_importing_the_package_registers_by_hand(world: Path, value: str) -> None:
+    """Whatever the switch says, and whichever of the two is imported first."""
+    write(world, {"mteb_hybrid/__init__.py": (ROOT / "mteb_hybrid" / "__init__.py").read_text()})
+    for order in ("import mteb_hybrid, mteb", "import mteb, mteb_hybrid"):
+        code = f"import sys; sys.path.insert(0, {str(world)!r}); {order}; import mteb_hybrid.registry as r"
+        process = python(f"{code}; assert r.calls == 1, r.calls", env={"MTEB_HYBRID_AUTOLOAD": value})
+        assert not process.stderr
 
 
 def test_other_values_of_the_switch_leave_it_on(run: Run) -> None:
@@ -302,9 +319,7 @@ def test_import_in_a_thread(run: Run) -> None:
 
 @pytest.mark.parametrize("head_start", [0.0, 0.03])
 @pytest.mark.parametrize("first", ["mteb", "mteb_hybrid.registry"])
-def test_import_in_several_threads_from_both_ends(
-    run: Run, world: Path, first: str, head_start: float
-) -> None:
+def test_import_in_several_threads_from_both_ends(run: Run, world: Path, first: str, head_start: float) -> None:
     """One thread holds mteb and needs the registry, the other the reverse; nobody waits for ever."""
     slow = "import time\ntime.sleep(0.06)\n"
     mteb = FILES["mteb/__init__.py"].replace("done = True", f"{slow}done = True")

@@ -92,9 +92,7 @@ def test_the_wheel_holds_what_it_should(wheel: Path, source: Path) -> None:
 
 
 def test_the_wheel_tells_its_licence_and_command(wheel: Path) -> None:
-    info = {
-        name.split("/", 1)[1]: text.decode() for name, text in contents(wheel).items() if "-info/" in name
-    }
+    info = {name.split("/", 1)[1]: text.decode() for name, text in contents(wheel).items() if "-info/" in name}
     assert "License-Expression: Apache-2.0" in info["METADATA"]
     assert "Apache License" in info["licenses/LICENSE"]
     assert "mteb-hybrid = mteb_hybrid.cli:main" in info["entry_points.txt"]

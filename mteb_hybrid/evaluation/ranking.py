@@ -7,11 +7,12 @@ similarities is sorted once, and the rank of a relevant passage is found in it b
 
 from __future__ import annotations
 
+import heapq
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Literal
 
 import numpy as np
@@ -211,7 +212,9 @@ def _confidence(ascending: Floats) -> Floats:
     head = ascending[:, -CONFIDENCE_DEPTH:]
     confidence = np.zeros((len(head), 3))
     confidence[:, 0] = head[:, -1]
-    confidence[:, 1] = np.std(head, axis=1, dtype=np.float64)
+    # rows stay contiguous in memory, so that numpy sums them as it sums mteb's lists
+    with np.errstate(invalid="ignore"):  # -inf is mended below
+        confidence[:, 1] = np.take(head, _heap_order(head.shape[1]), axis=1).astype(np.float64, order="C").std(axis=1)
     if head.shape[1] > 1:
         confidence[:, 2] = head[:, -1].astype(np.float64) - head[:, -2]
     for row in np.flatnonzero(np.isneginf(head[:, 0])):  # a search model that returned only some passages
@@ -219,3 +222,16 @@ def _confidence(ascending: Floats) -> Floats:
         lead = returned[-1] - returned[-2] if len(returned) > 1 else 0.0
         confidence[row] = (returned[-1], returned.std(), lead) if len(returned) else 0.0
     return confidence
+
+
+@lru_cache(maxsize=64)
+def _heap_order(size: int) -> Ints:
+    """The order in which mteb's heap of the best passages holds values that were sorted ascending.
+
+    Sums in floating point depend on their order, and where all queries score alike mteb's nAUC divides one
+    rounding error by another: only the very same order gives the same figure.
+    """
+    heap: list[int] = []
+    for value in reversed(range(size)):  # mteb pushes the best first
+        heapq.heappush(heap, value)
+    return np.array(heap)
