@@ -57,7 +57,11 @@ def _versions() -> Iterator[Finding]:
 def _registration() -> Iterator[Finding]:
     from mteb_hybrid import registry, tasks
 
-    how = f"switched off by {_autoload.SWITCH}; `import mteb_hybrid` registers by hand" if _autoload.switched_off() else "on"
+    how = (
+        f"switched off by {_autoload.SWITCH}; `import mteb_hybrid` registers by hand"
+        if _autoload.switched_off()
+        else "on"
+    )
     yield Finding(True, f"registration at start-up: {how}")
     if _autoload.last_failure:
         yield Finding(False, f"registration failed: {_autoload.last_failure}")

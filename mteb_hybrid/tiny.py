@@ -42,7 +42,7 @@ def tiny_encoder(*, device: str | None = None, seed: int = 0) -> SentenceTransfo
     vectors = torch.randn(
         tokenizer.get_vocab_size(), DIMENSIONS, generator=torch.Generator().manual_seed(seed)
     ) * _rarity(tokenizer, texts).unsqueeze(1)
-    modules = [StaticEmbedding(tokenizer, embedding_weights=vectors.numpy()), Normalize()]
+    modules: list[torch.nn.Module] = [StaticEmbedding(tokenizer, embedding_weights=vectors.numpy()), Normalize()]
     return SentenceTransformer(modules=modules, device=device)
 
 

@@ -1,8 +1,14 @@
 """What several test modules need: the real files, where they are, and encoders made in the tests."""
 
+import os
+import tempfile
 from pathlib import Path
 
 import pytest
+
+# Nothing of the machine's user takes part: no names of models, no folder of data.
+os.environ["MTEB_HYBRID_MODELS"] = str(Path(tempfile.gettempdir()) / "mteb-hybrid-tests" / "no-models.toml")
+os.environ.pop("MTEB_HYBRID_DATA", None)
 
 SHARED = Path(__file__).parents[2] / "shared"
 

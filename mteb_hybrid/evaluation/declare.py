@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +22,11 @@ from mteb_hybrid.data.languages import langscript
 from mteb_hybrid.evaluation.settings import Setting, Subset, answerable
 from mteb_hybrid.evaluation.task import AbsTaskParallelRetrieval
 
+logger = logging.getLogger(f"mteb.{__name__}")  # below mteb's, so that its verbosity is ours
+
 SPLIT = "test"
+
+_NAMES = {setting.value: setting.name.lower() for setting in Setting}
 
 _DESCRIPTIONS = {
     Setting.MONOLINGUAL: "Queries of each language against the passages of that language.",
@@ -69,17 +74,23 @@ class AbsTaskParallelAggregate(AbsTaskAggregate):
     def task_results_to_scores(self, task_results: list[TaskResult]) -> dict[str, Mapping[str, Any]]:
         """Aggregate as mteb does, and name each part's main score."""
         scores = super().task_results_to_scores(task_results)
-        settings = {setting.value: setting.name.lower() for setting in Setting}
         for split, subsets in scores.items():
             for result in task_results:
                 part = result.task_name.removeprefix(self.metadata.name)
-                if part in settings and split in result.scores:
+                if part in _NAMES and split in result.scores:
                     main = [entry["main_score"] for entry in result.scores[split]]
-                    subsets["default"][settings[part]] = float(np.mean(main))  # type: ignore[index]
+                    subsets["default"][_NAMES[part]] = float(np.mean(main))  # type: ignore[index]
             for entry in subsets.values():
                 for name, value in entry.items():
                     entry[name] = None if value is None else float(value)  # type: ignore[index]
+                _tell(self.metadata.name, entry)
         return scores
+
+
+def _tell(name: str, scores: Mapping[str, Any]) -> None:
+    parts = [f"{key.replace('_', '-')} {scores[key]:.3f}" for key in _NAMES.values() if key in scores]
+    if scores["main_score"] is not None:
+        logger.info(f"{name}: mean average precision {scores['main_score']:.3f} ({', '.join(parts)})")
 
 
 def declare(benchmark: ParallelBenchmark, collection: ParallelCollection | None = None) -> tuple[type[AbsTask], ...]:

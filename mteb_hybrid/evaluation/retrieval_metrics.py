@@ -100,7 +100,9 @@ def _abstention(curves: dict[tuple[str, int], Floats], confidence: Floats) -> di
     areas = []
     for column in confidence.T:
         order = np.argsort(column, kind="stable")
-        areas.append(_normalised_area(_abstention_curve(_mean_of_ties(np.take(metrics, order, axis=1), column[order])), oracle))
+        areas.append(
+            _normalised_area(_abstention_curve(_mean_of_ties(np.take(metrics, order, axis=1), column[order])), oracle)
+        )
     return {
         f"nauc_{metric}_at_{k}_{name}": float(area[row])
         for row, (metric, k) in enumerate(curves)

@@ -138,9 +138,7 @@ def test_text_is_never_markup(label: str, format: Format, shown: str) -> None:
 
 
 def test_an_unknown_form_is_told_with_those_there_are() -> None:
-    with pytest.raises(
-        HybridError, match="no table format 'html'; choose one of terminal, markdown, csv, latex"
-    ):
+    with pytest.raises(HybridError, match="no table format 'html'; choose one of terminal, markdown, csv, latex"):
         render([TABLE], cast(Format, "html"))
 
 

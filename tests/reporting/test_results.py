@@ -66,9 +66,7 @@ def test_reads_scores_revision_and_declared_training_data(tmp_path: Path, place:
 @pytest.mark.parametrize("inner", [".", "results", "results/local__toy", "results/local__toy/rev1"])
 def test_any_level_of_the_layout_can_be_given(tmp_path: Path, place: Path, inner: str) -> None:
     write_task(place, "ToyMonolingual")
-    assert [(found.model, found.revision) for found in read_results(tmp_path / inner)] == [
-        ("local/toy", "rev1")
-    ]
+    assert [(found.model, found.revision) for found in read_results(tmp_path / inner)] == [("local/toy", "rev1")]
 
 
 def test_the_folder_in_hand_can_be_given_as_a_dot(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -290,9 +288,7 @@ def test_languages_are_those_that_any_run_names() -> None:
 
 
 def test_a_known_benchmark_has_all_its_languages_however_little_was_run() -> None:
-    tasks = {
-        name: {"de-de": {"map": 0.5}} for name in ("AMonolingual", "MLQARMonolingual", "XQuADRMonolingual")
-    }
+    tasks = {name: {"de-de": {"map": 0.5}} for name in ("AMonolingual", "MLQARMonolingual", "XQuADRMonolingual")}
     found = find_benchmarks([run("m", tasks=tasks)])
     assert {name: len(each.languages) for name, each in found.items()} == {"XQuADR": 11, "MLQAR": 7, "A": 1}
     assert list(found) == ["XQuADR", "MLQAR", "A"]

@@ -118,9 +118,9 @@ def test_there_is_no_mean_without_all_settings() -> None:
 
 
 def test_a_table_without_a_figure_of_any_model_is_left_out() -> None:
-    assert [
-        table.title for table in summary(model(tasks=only("ToyMonolingual")), against_published=True)
-    ] == ["Mean average precision (MAP) by setting"]
+    assert [table.title for table in summary(model(tasks=only("ToyMonolingual")), against_published=True)] == [
+        "Mean average precision (MAP) by setting"
+    ]
     assert summary_tables([model(tasks={})], benchmarks(model())) == []
 
 
@@ -199,9 +199,7 @@ def test_whole_settings_and_languages_agree() -> None:
         ([("a", "12345678-x"), ("a", "12345678-y")], ["a@12345678-x", "a@12345678-y"]),
     ],
 )
-def test_several_revisions_of_a_model_are_told_apart(
-    revisions: list[tuple[str, str]], labels: list[str]
-) -> None:
+def test_several_revisions_of_a_model_are_told_apart(revisions: list[tuple[str, str]], labels: list[str]) -> None:
     assert row_labels([model(name, revision=revision) for name, revision in revisions]) == labels
 
 
@@ -221,10 +219,7 @@ def test_zero_shot_is_told_as_far_as_training_data_is_declared() -> None:
 
 def test_differing_data_is_told() -> None:
     table = summary(model("a", data="v1"), model("b", data="v2"))[0]
-    assert (
-        "ToyMonolingual was run on different revisions of its data, which do not compare: v1, v2."
-        in table.notes
-    )
+    assert "ToyMonolingual was run on different revisions of its data, which do not compare: v1, v2." in table.notes
 
 
 @pytest.mark.skipif(not REFERENCE.exists(), reason="the reference figures are not beside the repository")
@@ -263,9 +258,7 @@ def test_published_means_are_those_of_their_languages() -> None:
             for setting, figure in settings.items():
                 if figure.by_language:
                     mean = sum(figure.by_language.values()) / len(figure.by_language)
-                    assert figure.mean == pytest.approx(
-                        mean, abs=0.06 if setting is Setting.LANGUAGE_BIAS else 0.0015
-                    )
+                    assert figure.mean == pytest.approx(mean, abs=0.06 if setting is Setting.LANGUAGE_BIAS else 0.0015)
 
 
 def only(task: str) -> Tasks:
