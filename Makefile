@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 READY = $(VENV)/.ready
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check bench stats clean
 
 # The main job on what the package itself carries: no network but the package index.
 demo: $(READY)
@@ -22,6 +22,10 @@ check: $(READY)
 # BENCH="--model FOLDER --sample 8" measures with a model of your own.
 bench: $(READY)
 	$(BIN)/python -m tests.benchmarks.bench_evaluation $(BENCH)
+
+# The descriptive statistics in tasks/, after data or tasks have changed.
+stats: $(READY)
+	$(BIN)/python -m tests.benchmarks.describe_tasks
 
 clean:
 	rm -rf $(VENV) demo build dist *.egg-info

@@ -473,9 +473,6 @@ def test_a_folder_that_holds_pickles_now(folder: Path) -> None:
 def test_a_folder_as_it_was_named_passes_the_checks(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = add_model("ours", str(folder))
     monkeypatch.setattr("mteb_hybrid.loading._wrapper", lambda path: lambda source, **kwargs: (path, source, kwargs))
-    assert load_folder(model.full_name, model.revision, source=model.source, device="cpu") == (
-        folder,
-        str(folder),
-        {"device": "cpu"},
-    )
+    loaded: object = load_folder(model.full_name, model.revision, source=model.source, device="cpu")
+    assert loaded == (folder, str(folder), {"device": "cpu"})
     assert models.read_models() == {"ours": model}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ from mteb_hybrid.evaluation.task import AbsTaskParallelRetrieval
 logger = logging.getLogger(f"mteb.{__name__}")  # below mteb's, so that its verbosity is ours
 
 SPLIT = "test"
+
+_SHIPPED_STATISTICS = Path(str(files("mteb_hybrid"))) / "tasks" / "descriptive_stats"
 
 _NAMES = {setting.value: setting.name.lower() for setting in Setting}
 
@@ -60,11 +63,14 @@ class ParallelBenchmark:
 
 
 class ParallelTaskMetadata(TaskMetadata):
-    """mteb's metadata; descriptive statistics are kept in the user's cache and not inside mteb."""
+    """mteb's metadata; descriptive statistics come with the package or are kept in the user's cache, never in mteb."""
 
     @property
     def descriptive_stat_path(self) -> Path:
-        """Where ``calculate_descriptive_statistics`` keeps its result."""
+        """Where ``calculate_descriptive_statistics`` finds and keeps its result."""
+        shipped = _SHIPPED_STATISTICS / f"{self.name}.json"
+        if shipped.is_file():
+            return shipped
         return cache_folder() / "descriptive_stats" / self.revision / f"{self.name}.json"
 
 

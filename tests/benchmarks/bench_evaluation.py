@@ -45,9 +45,11 @@ def main() -> None:
         if options.json:
             _write(options.json, report)
     except BenchError as error:
-        sys.exit(_say(f"bench: {error}") or 2)
+        _say(f"bench: {error}")
+        sys.exit(2)
     except KeyboardInterrupt:
-        sys.exit(_say("bench: interrupted") or 130)
+        _say("bench: interrupted")
+        sys.exit(130)
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
@@ -115,6 +117,7 @@ def _environment(spec: dict[str, Any]) -> dict[str, str]:
     environment = os.environ | {
         "PYTHONPATH": path,
         "TOKENIZERS_PARALLELISM": "false",
+        "PYTHONWARNINGS": "ignore",
         "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
     }
     if spec["role"] == "prepare":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import resource
 import sys
 import tempfile
@@ -115,6 +116,7 @@ def explain(spec: dict[str, Any]) -> dict[str, Any]:
 def main() -> None:
     """Do what the specification asks and write the result."""
     spec, out = json.loads(sys.argv[1]), Path(sys.argv[2])
+    logging.disable(logging.WARNING)
     roles: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
         "prepare": prepare,
         "ours": ours,
@@ -122,8 +124,9 @@ def main() -> None:
         "explain": explain,
     }
     result = roles[spec["role"]](spec)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    result["peak_memory"] = peak if sys.platform == "darwin" else peak * 1024
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    result["peak_memory"] = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    result["processor"] = usage.ru_utime + usage.ru_stime
     out.write_text(json.dumps(result))
 
 

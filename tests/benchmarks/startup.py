@@ -28,7 +28,9 @@ def measure_startup(repeats: int, import_repeats: int) -> dict[str, Any]:
         empty.mkdir()
         active.mkdir()
         shutil.copy(ROOT / "mteb_hybrid.pth", active)
-        bare = [(["-I", "-S", "-c", _site(site, "pass")], {}) for site in (empty, active)]
+        bare: list[tuple[list[str], dict[str, str]]] = [
+            (["-I", "-S", "-c", _site(site, "pass")], {}) for site in (empty, active)
+        ]
         load = [(["-c", _site(active, "import mteb")], {SWITCH: switch}) for switch in ("0", "1")]
         return {
             "python -c pass": _in_turns(bare, repeats),

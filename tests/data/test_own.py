@@ -70,8 +70,14 @@ def test_both_formats(tmp_path: Path, suffix: str) -> None:
 
 @pytest.mark.parametrize(
     ("group", "expected"),
-    [({"group": "7"}, ("7",)), ({"group": ["7"]}, ("7",)), ({"group": ["7", "8"]}, ("7", "8"))]
-    + [(nothing, ()) for nothing in ({}, {"group": None}, {"group": []})],
+    [
+        ({"group": "7"}, ("7",)),
+        ({"group": ["7"]}, ("7",)),
+        ({"group": ["7", "8"]}, ("7", "8")),
+        ({}, ()),
+        ({"group": None}, ()),
+        ({"group": []}, ()),
+    ],
 )
 def test_the_groups_of_a_passage(tmp_path: Path, group: Row, expected: tuple[str, ...]) -> None:
     passage = FILLER | group
