@@ -10,6 +10,9 @@ class HybridError(Exception):
     user as a traceback.
     """
 
+    def __init__(self, message: object) -> None:
+        super().__init__("".join(c if c.isprintable() else " " for c in str(message)))
+
 
 def one_line(text: object, limit: int = 300) -> str:
     """Return ``text`` on one line, control characters replaced, cut at ``limit`` characters."""

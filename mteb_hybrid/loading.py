@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from mteb_hybrid.errors import HybridError
@@ -53,7 +54,10 @@ def load_tiny(name: str, revision: str | None = None, *, device: str | None = No
 
     from mteb_hybrid.tiny import tiny_encoder
 
-    return SentenceTransformerEncoderWrapper(tiny_encoder(device=device), **kwargs)
+    # by way of a folder: of a model in memory mteb asks for what this one has not, such as a Hub name
+    with TemporaryDirectory() as folder:
+        tiny_encoder(device="cpu").save_pretrained(folder, create_model_card=False)
+        return SentenceTransformerEncoderWrapper(folder, device=device, **kwargs)
 
 
 def _wrapper(folder: Path) -> Any:

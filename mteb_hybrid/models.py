@@ -61,7 +61,7 @@ def models_file() -> Path:
     """The file that holds the names."""
     named = os.environ.get(MODELS_VARIABLE)
     if named:
-        return Path(named).expanduser()
+        return Path(os.path.expanduser(named))
     import platformdirs
 
     return Path(platformdirs.user_config_dir("mteb-hybrid")) / "models.toml"
@@ -97,7 +97,7 @@ def add_model(name: str, source: str, revision: str | None = None) -> NamedModel
         HybridError: the name or the source is not possible, or the file cannot be written.
     """
     _check_name(name)
-    folder = Path(source).expanduser()
+    folder = Path(os.path.expanduser(source))
     if folder.is_dir():
         if revision is not None:
             raise HybridError(f"a folder has no revision: leave out --revision {one_line(revision, 40)}")
@@ -145,8 +145,11 @@ def fingerprint(folder: Path) -> str:
     digest = hashlib.sha256()
     for path in _model_files(folder):
         digest.update(f"{path.relative_to(folder).as_posix()}\0".encode("utf-8", "surrogateescape"))
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
+        try:
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        except OSError as error:
+            raise HybridError(f"cannot read {path}: {error.strerror or error}; check its permissions") from None
     return digest.hexdigest()[:40]
 
 
@@ -179,7 +182,10 @@ def _named_model(path: Path, name: str, table: object) -> NamedModel:
         }
     ):
         raise HybridError(f"{path}: [{one_line(name, 60)}] must have a source and may have a revision, both texts")
-    _check_name(name)
+    try:
+        _check_name(name)
+    except HybridError as error:
+        raise HybridError(f"{path}: {error}") from None
     return NamedModel(name, source, revision)
 
 
@@ -192,11 +198,15 @@ def _write(models: dict[str, NamedModel]) -> None:
         for name in set(document) - set(models):
             del document[name]
         for name, model in models.items():
-            table = tomlkit.table()
-            table["source"] = model.source
-            if model.revision is not None:
+            if name not in document:
+                document[name] = tomlkit.table()
+            table = document[name]
+            if table.get("source") != model.source:
+                table["source"] = model.source
+            if model.revision is None:
+                table.pop("revision", None)
+            elif table.get("revision") != model.revision:
                 table["revision"] = model.revision
-            document[name] = table
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import traceback
@@ -436,7 +437,7 @@ def test_a_reader_that_has_seen_enough(models: int, tmp_path: Path) -> None:
         (["-m", "ada/nowhere", "--data", "SMALL"], ["ada/nowhere", "check its Hub id"]),
         (["-m", "folder", "--data", "SMALL"], ["folder is a folder", "`mteb-hybrid models add NAME folder`"]),
         (["-m", "gone", "--data", "SMALL"], ["gone", "name it anew with `mteb-hybrid models add gone PATH`"]),
-        (["-m", TINY, "--data", "SMALL", "--device", "abacus"], [f"cannot load model {TINY}", "abacus"]),
+        (["-m", TINY, "--data", "SMALL", "--device", "abacus"], [f"cannot load model {TINY}", "device"]),
         (["-m", TINY, "--data", "SMALL", "--output-folder", "broken.jsonl"], ["broken.jsonl", "--output-folder"]),
         (["-m", TINY, "--data", "SMALL", "--output-folder", "broken.jsonl/r"], ["broken.jsonl/r", "--output-folder"]),
         (["-m", TINY, "--data", "SMALL", "--prediction-folder", "broken.jsonl/p"], ["broken.jsonl/p", "folder"]),
@@ -462,17 +463,19 @@ def test_faults_of_evaluate(arguments: list[str], parts: list[str], run: Command
 @pytest.mark.slow
 def test_a_fault_in_a_process_of_its_own(tmp_path: Path) -> None:
     """As users start it, nothing imported before."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
     process = subprocess.run(
         [sys.executable, "-m", "mteb_hybrid", "evaluate", "-m", TINY, "-t", "XQuARD"],
         env=child_environment(tmp_path),
-        cwd=tmp_path,
+        cwd=folder,
         capture_output=True,
         text=True,
         check=False,
     )
     told(process.stderr, "did you mean XQuADR?")
     assert (process.returncode, process.stdout) == (2, "")
-    assert list(tmp_path.iterdir()) == []
+    assert list(folder.iterdir()) == []
 
 
 # ---- evaluation
@@ -491,7 +494,7 @@ class Evaluated:
 
     @property
     def subsets(self) -> list[str]:
-        """The subsets that were evaluated, in order; asking forgets them."""
+        """The tasks and subsets that were evaluated, in order."""
         path = self.folder / "evaluated"
         return path.read_text().splitlines() if path.exists() else []
 
@@ -505,8 +508,6 @@ def evaluated(run: Commands, small: Path, tmp_path_factory: pytest.TempPathFacto
 
 def again(run: Commands, done: Evaluated, tmp_path: Path, *arguments: object, before: str = COUNT) -> Evaluated:
     """The same command in a copy of a folder."""
-    import shutil
-
     folder = tmp_path / "again"
     shutil.copytree(done.folder, folder)
     (folder / "evaluated").unlink(missing_ok=True)

@@ -376,14 +376,47 @@ def a_name_given_anew_while_the_process_runs() -> None:
 
     warnings.simplefilter("ignore")
     use_names("")
-    add_model("paper", LABSE)
-    add_model("labse", "ada/pinned", "v2")
+    add_model("ours", LABSE)
+    add_model("pinned", "ada/pinned", "v2")
     add_model("old-labse", LABSE, "fedcba")
     register()
-    assert mteb.get_model_meta("paper").name == LABSE
-    assert mteb.get_model_meta("labse").revision == "v2"
+    assert mteb.get_model_meta("ours") is before["models"][LABSE]
+    assert mteb.get_model_meta("pinned").revision == "v2"
     assert mteb.get_model_meta("old-labse").revision == "fedcba"
     assert mteb.get_model_meta(LABSE) is before["models"][LABSE]
+
+
+@check
+def a_name_from_a_hub_id_that_mteb_knows_can_be_given_anew() -> None:
+    import mteb
+
+    from mteb_hybrid import add_model, register
+
+    warnings.simplefilter("ignore")
+    use_names("")
+    add_model("labse", "ada/pinned", "v2")
+    register()
+    assert mteb.get_model_meta("labse").name == "ada/pinned"
+    assert mteb.get_model_meta("labse").revision == "v2"
+
+
+@check
+def a_broken_file_of_names_costs_only_the_names() -> None:
+    """Nothing else that the plugin brings is lost with them."""
+    path = Path(os.environ["MTEB_HYBRID_MODELS"]).with_name("broken.toml")
+    path.write_text("[x")
+    code = "import mteb_hybrid, mteb; print(len(mteb.get_benchmark('HybridBatch').tasks), mteb.get_task('XQuADR'))"
+    process = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "MTEB_HYBRID_MODELS": str(path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.startswith("5 XQuADR")
+    (line,) = process.stderr.splitlines()
+    assert line.startswith(f"mteb-hybrid: could not register its tasks: {path} is not TOML")
 
 
 @check
@@ -603,7 +636,7 @@ def test_check(name: str, ended: dict[str, Ended]) -> None:
 def test_a_fault_in_the_command_line_of_mteb_is_one_line(name: str, ended: dict[str, Ended]) -> None:
     assert ended[name].code == 2
     assert "Traceback" not in ended[name].err
-    (line,) = ended[name].err.splitlines()
+    (line,) = [line for line in ended[name].err.splitlines() if "%|" not in line]  # besides mteb's progress bar
     assert line.startswith("mteb-hybrid: ")
     assert "xquad-r/ar.json is missing: MTEB_HYBRID_DATA must name a folder" in line
 

@@ -34,4 +34,12 @@ def langscript(tag: str) -> str:
         ) from None
     if not script:
         raise HybridError(f"language tag {tag!r} needs a script, such as {tag}-Latn")
+    from mteb.languages import check_language_code
+
+    try:
+        check_language_code(f"{code}-{script}")
+    except ValueError:
+        raise HybridError(
+            f"language tag {tag!r} is not one that mteb knows ({code}-{script}): name a language and its script"
+        ) from None
     return f"{code}-{script}"

@@ -166,7 +166,7 @@ def read_lareqa(path: Path, language: str, *, with_paragraph: bool = False) -> t
             groups[first + _answer_sentence(path, paragraph, question)].append(question.id)
     if len(set(query_ids)) < len(query_ids):
         repeated = next(id_ for row, id_ in enumerate(query_ids) if id_ in query_ids[:row])
-        raise HybridError(f"{path}: question id {one_line(repeated, 60)!r} occurs twice; ids must be unique")
+        raise HybridError(f"{path}: question id {one_line(repeated, 60)!r} occurs twice; fetch the file again")
     return (
         TextTable(tuple(query_ids), tuple(query_texts), tuple((id_,) for id_ in query_ids)),
         TextTable(tuple(ids), tuple(texts), tuple(tuple(members) for members in groups)),
@@ -202,7 +202,7 @@ def _answer_sentence(path: Path, paragraph: _Paragraph, question: _Question) -> 
 
 
 def _local(folder: str, release: LareqaRelease, language: str) -> Path:
-    path = Path(folder).expanduser() / release.folder / f"{language}.json"
+    path = Path(os.path.expanduser(folder)) / release.folder / f"{language}.json"
     if not path.is_file():
         raise HybridError(
             f"{path} is missing: {DATA_VARIABLE} must name a folder that holds {release.folder}/{language}.json; "

@@ -38,6 +38,8 @@ class _Row(BaseModel):
     @field_validator("group", mode="before")
     @classmethod
     def _as_list(cls, value: object) -> object:
+        if isinstance(value, list) and all(isinstance(group, str) for group in value):
+            return list(dict.fromkeys(value))
         return [] if value is None else [value] if isinstance(value, str) else value
 
 
@@ -64,7 +66,9 @@ def load_collection(path: str | Path, name: str | None = None) -> ParallelCollec
         except HybridError as error:
             raise HybridError(f"{where}: {error}") from None
         if row.role == "query" and len(row.group) != 1:
-            raise HybridError(f"{where}: query {row.id!r} needs exactly one group, it has {len(row.group)}")
+            raise HybridError(
+                f"{where}: query {one_line(row.id, 60)!r} needs exactly one group, it has {len(row.group)}"
+            )
         key = ("passage", row.id) if row.role == "passage" else ("query", row.language, row.id)
         if key in seen:
             raise HybridError(f"{where}: {row.role} id {one_line(row.id, 60)!r} was used before, at {seen[key]}")
@@ -90,8 +94,8 @@ def save_collection(collection: ParallelCollection, path: str | Path) -> None:
     path = Path(path)
     rows = [
         {"role": role, "id": id_, "language": language, "group": list(groups), "text": text}
-        for role, tables in (("query", collection.queries), ("passage", collection.passages))
-        for language, table in tables.items()
+        for language in collection.languages
+        for role, table in (("query", collection.queries[language]), ("passage", collection.passages[language]))
         for id_, text, groups in zip(table.ids, table.texts, table.groups, strict=True)
     ]
     partial = path.with_name(f".{path.name}.partial")
@@ -106,9 +110,12 @@ def save_collection(collection: ParallelCollection, path: str | Path) -> None:
             parquet.write_table(pyarrow.Table.from_pylist(rows), partial)
         partial.replace(path)
     except OSError as error:
+        raise HybridError(f"cannot write {path} ({error.strerror or error}); choose another place") from None
+    except UnicodeEncodeError as error:
+        raise HybridError(f"cannot write {path}: a text is not valid Unicode ({one_line(error, 100)})") from None
+    finally:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
-        raise HybridError(f"cannot write {path} ({error.strerror or error}); choose another place") from None
 
 
 def _suffix(path: Path) -> str:
@@ -155,7 +162,7 @@ def _parquet(path: Path) -> Iterator[tuple[str, Any]]:
                 for values in batch.to_pylist():
                     number += 1
                     yield f"{path}, row {number}", values
-    except pyarrow.ArrowException as error:
+    except (pyarrow.ArrowException, ValueError, OverflowError) as error:
         raise HybridError(f"{path} is not a Parquet file ({one_line(error, 100)}); write it again") from None
 
 
@@ -164,6 +171,7 @@ def _fault(error: ValidationError) -> str:
     field = ".".join(str(part) for part in first["loc"]) or "row"
     problem = {
         "missing": "is missing",
+        "model_type": "is not a JSON object with role, id, language, group and text",
         "extra_forbidden": "is no field of this format (role, id, language, group, text)",
         "string_too_short": "is empty",
         "string_pattern_mismatch": "is empty",
