@@ -1,7 +1,7 @@
 """Language bias: what the language of a passage does to its place in a pool of many languages.
 
 All measures look at the full ranking of a pool that holds every language (PROTOCOL section 3). Passages that a
-search model did not return count as tied behind those it did.
+search model did not return stand behind those it did, in the order of ties; PEER sees them as tied.
 """
 
 from __future__ import annotations
@@ -47,6 +47,8 @@ def bias_scores(ranking: Ranking, pool: Pool) -> Mapping[str, Score]:
         Score name to value; ``language_share_at_10`` is a mapping from language to share.
     """
     languages = np.where(ranking.ranks > 0, pool.of_passage[np.maximum(ranking.passages, 0)], -1)
+    behind = (ranking.ranks > 0) & ~ranking.retrieved
+    tied = np.where(behind, len(pool.of_passage) + 1, ranking.ranks)
     distance = float(rank_distance(ranking).mean())
     shares = language_shares(ranking.top[:, :SHARE_DEPTH], pool)
     everything = np.bincount(pool.of_passage, minlength=len(pool.languages)) / len(pool.of_passage)
@@ -58,7 +60,7 @@ def bias_scores(ranking: Ranking, pool: Pool) -> Mapping[str, Score]:
         "top1_query_language": float((pool.of_passage[ranking.top[:, 0]] == pool.query_language).mean()),
         "language_share_at_10": dict(zip(pool.languages, shares.tolist(), strict=True)),
         "language_share_distance_at_10": float(np.abs(shares - everything).sum() / 2),
-        **{f"peer_at_{k}": float(peer(ranking.ranks, languages, k).mean()) for k in PEER_DEPTHS},
+        **{f"peer_at_{k}": float(peer(tied, languages, k).mean()) for k in PEER_DEPTHS},
         **{
             f"tlr_at_{k}": target_languages_recall(ranking, languages != pool.query_language, k)
             for k in TARGET_LANGUAGE_DEPTHS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,7 +48,7 @@ def save_predictions(
         HybridError: the file is there but is not whole, or cannot be written.
     """
     run = {
-        query: {passage_ids[row]: score for row, score in zip(rows, scores, strict=True) if np.isfinite(score)}
+        query: {passage_ids[row]: score for row, score in zip(rows, scores, strict=True) if score > -np.inf}
         for query, rows, scores in zip(query_ids, ranking.top.tolist(), ranking.top_scores.tolist(), strict=True)
     }
     partial = path.with_name(f".{path.name}.partial")
@@ -57,7 +58,8 @@ def save_predictions(
         partial.write_bytes(before[:-1] + entry.encode())
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
         raise HybridError(f"cannot write {path} ({error.strerror or error}); choose another folder") from None
 
 
@@ -68,7 +70,7 @@ def _before(path: Path, model: MTEBModels, hf_subset: str) -> bytes:
     if not path.exists():
         return head
     content = path.read_bytes()
-    if not content.endswith(b"}"):
+    if not content.endswith(b"}}}}"):  # the braces of scores, split, subset and the whole
         raise HybridError(f"{path} is cut off; delete it and run again with --overwrite-strategy always")
     if not content.startswith(head[:-1]):
         return head

@@ -113,10 +113,10 @@ def rank(scores: Floats, relevance: Relevance, *, depth: int) -> Ranking:
         The ranking of every query, in the order of the rows.
 
     Raises:
-        ValueError: a similarity is not a number, or there is no passage.
+        ValueError: a similarity is not a number, or there is no query or no passage.
     """
-    if not scores.shape[1]:
-        raise ValueError("there are no passages to rank")
+    if not scores.size:
+        raise ValueError("there is nothing to rank")
     rows_at_once = max(1, _SCORES_AT_ONCE // scores.shape[1])
     starts = range(0, len(scores), rows_at_once)
 
@@ -152,7 +152,7 @@ def _rank_rows(scores: Floats, relevance: Relevance, passages: Ints, depth: int)
     in_full = ascending if precise else np.sort(scores, axis=1)
     full_ranks = ranks if precise else _ranks(scores, in_full, relevance, passages)
     found = passages >= 0
-    retrieved = found & np.isfinite(np.take_along_axis(single, np.maximum(passages, 0), axis=1))
+    retrieved = found & (np.take_along_axis(single, np.maximum(passages, 0), axis=1) > -np.inf)
     order = np.argsort(np.where(found, ranks, np.iinfo(np.int64).max), axis=1, kind="stable")
     top = _top(single, ascending, relevance, min(depth, single.shape[1]))
     first = np.where(retrieved, full_ranks, np.iinfo(np.int64).max).min(axis=1, initial=np.iinfo(np.int64).max)
@@ -215,8 +215,8 @@ def _confidence(ascending: Floats) -> Floats:
     # rows stay contiguous in memory, so that numpy sums them as it sums mteb's lists
     with np.errstate(invalid="ignore"):  # -inf is mended below
         confidence[:, 1] = np.take(head, _heap_order(head.shape[1]), axis=1).astype(np.float64, order="C").std(axis=1)
-    if head.shape[1] > 1:
-        confidence[:, 2] = head[:, -1].astype(np.float64) - head[:, -2]
+        if head.shape[1] > 1:
+            confidence[:, 2] = head[:, -1].astype(np.float64) - head[:, -2]
     for row in np.flatnonzero(np.isneginf(head[:, 0])):  # a search model that returned only some passages
         returned = head[row][np.isfinite(head[row])].astype(np.float64)
         lead = returned[-1] - returned[-2] if len(returned) > 1 else 0.0

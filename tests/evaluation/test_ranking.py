@@ -150,7 +150,7 @@ def test_a_similarity_that_is_not_a_number_is_refused(dtype: Any, place: int) ->
 
 
 def test_no_passages_are_refused() -> None:
-    with pytest.raises(ValueError, match="no passages"):
+    with pytest.raises(ValueError, match="nothing to rank"):
         rank(np.empty((2, 0)), Relevance(np.full((2, 1), -1), ()), depth=1)
 
 

@@ -292,3 +292,23 @@ def test_token_limits_hold_while_encoding_and_are_put_back() -> None:
     evaluated(task(), encoder, "de-all")
     assert encoder.limits == {PromptType.query: 96, PromptType.document: 128}  # never above the model's own
     assert encoder.model.max_seq_length == 128
+
+
+def test_results_are_found_again_by_mteb(tmp_path: Path) -> None:
+    from mteb_hybrid.tasks import ParallelWorldMonolingual
+
+    cache = ResultCache(tmp_path)
+    mteb.evaluate(HashEncoder(), ParallelWorldMonolingual(), cache=cache, show_progress_bar=False)
+    results = cache.load_results(models=["test/hash-encoder"], tasks=["ParallelWorldMonolingual"])
+    (result,) = results.model_results[0].task_results
+    assert len(result.scores["test"]) == 8
+    assert result.dataset_revision == ParallelWorldMonolingual.metadata.revision
+    frame = results.to_dataframe()
+    assert 0 < float(frame["test/hash-encoder"].iloc[0]) < 1
+
+
+def test_the_revision_of_the_generated_world_is_that_of_its_texts() -> None:
+    from mteb_hybrid.tasks import ParallelWorld, ParallelWorldMonolingual
+
+    assert ParallelWorldMonolingual.metadata.revision == ParallelWorldMonolingual.load_collection().revision
+    assert ParallelWorld.metadata.main_score == "map"
