@@ -43,8 +43,9 @@ def register() -> None:
     """
     importlib.import_module("mteb")
     check_supported()
-    from mteb_hybrid import tasks
-
+    tasks = _module("mteb_hybrid.tasks")
+    if not hasattr(tasks, "__all__"):
+        return  # it is being imported, has mteb imported on its way, and calls us again in its last line
     register_tasks(getattr(tasks, name) for name in tasks.__all__)
     register_named_models()
     _autoload.after_import(BENCHMARKS_MODULE, _register_benchmarks)

@@ -1,5 +1,6 @@
-"""The benchmarks: one short file each, declarations only."""
+"""The benchmarks: one short file each, declarations only. Importing them registers them."""
 
+import mteb_hybrid.evaluation  # noqa: F401 - imports mteb, which registers us: see the last line
 from mteb_hybrid.tasks.mlqa_r import (
     MLQAR,
     MLQARCrossLingual,
@@ -41,3 +42,7 @@ __all__ = [
     "XQuADRMultilingual",
     "XQuADRXtremeR",
 ]
+
+from mteb_hybrid.registry import register
+
+register()

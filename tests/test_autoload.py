@@ -599,3 +599,19 @@ def test_with_the_real_mteb() -> None:
         )
     )
     assert "mteb-hybrid" not in process.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "first",
+    ["mteb_hybrid.tasks", "mteb_hybrid.evaluation.declare", "mteb_hybrid.evaluation.task", "mteb_hybrid.doctor"],
+)
+def test_whichever_module_is_imported_first(first: str) -> None:
+    """Each imports mteb, whose hook then registers in the middle of the import."""
+    code = f"""
+        import sys; sys.path.insert(0, {str(ROOT)!r})
+        {STARTS["pth"]}
+        import importlib; importlib.import_module({first!r})
+        import mteb; mteb.get_task("XQuADR"); mteb.get_model_meta("mteb-hybrid/tiny")
+    """
+    assert "mteb-hybrid:" not in python(dedent(code)).stderr

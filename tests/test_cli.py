@@ -19,8 +19,9 @@ from typing import Any
 
 import pytest
 
-from mteb_hybrid import generate_world, save_collection
 from mteb_hybrid.cli import FORMATS, main
+from mteb_hybrid.data.own import save_collection
+from mteb_hybrid.data.world import generate_world
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = "mteb-hybrid/tiny"

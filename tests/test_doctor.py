@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from mteb_hybrid import _autoload, add_model, doctor
+from mteb_hybrid import _autoload, doctor
 from mteb_hybrid.cli import main
 from mteb_hybrid.data.lareqa import DATA_VARIABLE
 from mteb_hybrid.doctor import Finding, examine
-from mteb_hybrid.models import MODELS_VARIABLE
+from mteb_hybrid.models import MODELS_VARIABLE, add_model
+from mteb_hybrid.registry import register
 
 
 def installed(package: str) -> str:
@@ -227,8 +228,6 @@ def test_a_registration_that_failed(wrong: Wrong, monkeypatch: pytest.MonkeyPatc
 @pytest.fixture
 def clash(monkeypatch: pytest.MonkeyPatch) -> str:
     """Another task under one of our names."""
-    from mteb_hybrid import register
-
     register()
     tasks = importlib.import_module("mteb.get_tasks")
     monkeypatch.setitem(tasks._TASKS_REGISTRY, "MLQAR", tasks._TASKS_REGISTRY["STS12"])
