@@ -33,7 +33,7 @@ class Finding:
 def examine() -> list[Finding]:
     """Look at versions, registration, models and data; nothing is changed or downloaded."""
     parts: tuple[Callable[[], Iterator[Finding]], ...] = (_versions, _registration, _models, _data)
-    return [finding for part in parts for finding in _caught(part)]
+    return list(dict.fromkeys(finding for part in parts for finding in _caught(part)))  # each fault once
 
 
 def _caught(part: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
@@ -65,7 +65,10 @@ def _registration() -> Iterator[Finding]:
     yield Finding(True, f"registration at start-up: {how}")
     if _autoload.last_failure:
         yield Finding(False, f"registration failed: {_autoload.last_failure}")
-    registry.register()
+    try:
+        registry.register()
+    except HybridError as error:
+        yield Finding(False, one_line(error, 500))
     tested = ".".join(map(str, registry.MTEB_TESTED))
     found = ".".join(version("mteb").split(".")[:2])
     untested = "" if found == tested else f"; mteb {found} was not tested, {tested} was"
@@ -88,9 +91,10 @@ def _model(model: NamedModel) -> Finding:
         return Finding(False, f"{model.name}: {folder} is gone; {again}")
     try:
         check_model_folder(folder)
+        changed = fingerprint(folder) != model.revision
     except HybridError as error:
         return Finding(False, f"{model.name}: {error}; {again}")
-    if fingerprint(folder) != model.revision:
+    if changed:
         return Finding(False, f"{model.name}: {folder} has changed since it was named; {again}")
     return Finding(True, f"{model.name}: {folder}")
 

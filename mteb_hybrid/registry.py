@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import os
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -35,6 +36,9 @@ _NEEDED = {
 }
 
 
+_given: dict[str, str] = {}  # the short names given in this process, and what for
+
+
 def register() -> None:
     """Make all tasks, benchmarks and models known to mteb; any number of times.
 
@@ -47,10 +51,11 @@ def register() -> None:
     if not hasattr(tasks, "__all__"):
         return  # it is being imported, has mteb imported on its way, and calls us again in its last line
     register_tasks(getattr(tasks, name) for name in tasks.__all__)
-    register_named_models()
     _autoload.after_import(BENCHMARKS_MODULE, _register_benchmarks)
     _share_encodings_over_runs()
+    _save_results_whole()
     _tell_faults_plainly()
+    register_named_models()  # last: the user's file may be broken
 
 
 def check_supported() -> None:
@@ -70,20 +75,23 @@ def check_supported() -> None:
 def register_tasks(tasks: Iterable[type[AbsTask]]) -> None:
     """Make task classes known to mteb by name; a class that is known already is left as it is.
 
+    The tasks of a collection of one's own take the place of those made of it before.
+
     Raises:
         HybridError: a name belongs to another task.
     """
     module = _module("mteb.get_tasks")
     for task in tasks:
         name = task.metadata.name
-        known = module._TASKS_REGISTRY.setdefault(name, task)
-        if known is not task:
+        known = module._TASKS_REGISTRY.get(name, task)
+        if known is not task and not known.__dict__.get("of_own_collection"):
             raise HybridError(
                 f"mteb has another task named {name} (from {known.__module__}); rename yours, or "
                 f"set {_autoload.SWITCH}=0"
             )
+        module._TASKS_REGISTRY[name] = task
         if task not in module.TASK_LIST:
-            module.TASK_LIST = (*module.TASK_LIST, task)
+            module.TASK_LIST = (*(other for other in module.TASK_LIST if other is not known), task)
         for parent in task.metadata.adapted_from or ():
             similar = module._SIMILAR_TASKS[parent]
             if name not in similar:
@@ -134,18 +142,13 @@ def register_named_model(model: NamedModel) -> None:
     if not model.is_local and model.revision and known is not None and known.revision != model.revision:
         key = f"{key}@{model.revision}"  # mteb's own entry for this model stays as it is
     taken = renames.get(model.name)
-    if taken is not None and taken.rpartition("@")[0] != key.rpartition("@")[0] and not _ours(taken):
+    if taken not in {None, key, _given.get(model.name)}:
         raise HybridError(
             f"{model.name} is mteb's own name for {taken}; change it in {models_file()} or with `mteb-hybrid models`"
         )
     if model.is_local or (model.revision and known is None) or key != model.full_name:
         registry[key] = _meta(model)
-    renames[model.name] = key
-
-
-def _ours(key: str) -> bool:
-    meta = _module("mteb.models.model_implementations").MODEL_REGISTRY.get(key)
-    return getattr(getattr(meta, "loader", None), "__module__", None) == "mteb_hybrid.loading"
+    renames[model.name] = _given[model.name] = key
 
 
 def _meta(model: NamedModel) -> ModelMeta:
@@ -192,6 +195,26 @@ def _share_encodings_over_runs() -> None:
     for name, loaded in list(sys.modules.items()):
         if name.partition(".")[0] == "mteb" and vars(loaded).get("evaluate") is evaluate:
             loaded.evaluate = evaluate_sharing_encodings  # type: ignore[attr-defined]
+
+
+def _save_results_whole() -> None:
+    """Let result files be replaced in one step: an interrupt while one is written must not leave half of it."""
+    result: Any = _module("mteb.results.task_result").TaskResult
+    to_disk: Callable[..., None] = result.to_disk
+    if getattr(to_disk, "__mteb_hybrid__", False):
+        return
+
+    @functools.wraps(to_disk)
+    def to_disk_whole(self: Any, path: Path) -> None:
+        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        try:
+            to_disk(self, partial)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+    to_disk_whole.__mteb_hybrid__ = True  # type: ignore[attr-defined]
+    result.to_disk = to_disk_whole
 
 
 def _tell_faults_plainly() -> None:

@@ -14,6 +14,7 @@ BENCHMARK = ParallelBenchmark(
     languages=WORLD_LANGUAGES,
     dataset={"path": "mteb-hybrid/parallel-world", "revision": "b93ca3282578e28102c3286ea8a5c3758af6b2de"},
     metadata={
+        "reference": "https://arxiv.org/abs/2004.05484",  # of the settings; for the data see mteb_hybrid.data.world
         "date": ("2026-11-01", "2026-11-21"),
         "domains": ["Constructed", "Written"],
         "task_subtypes": ["Question answering"],

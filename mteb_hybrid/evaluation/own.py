@@ -26,7 +26,7 @@ def collection_tasks(collection: ParallelCollection) -> tuple[type[AbsTask], ...
         raise HybridError(
             f"{one_line(collection.name, 60)!r} cannot name a task: use letters, digits, dashes and underscores"
         )
-    return declare(
+    tasks = declare(
         ParallelBenchmark(
             name=collection.name,
             title=collection.name,
@@ -37,3 +37,6 @@ def collection_tasks(collection: ParallelCollection) -> tuple[type[AbsTask], ...
         ),
         collection,
     )
+    for task in tasks:
+        task.of_own_collection = True  # type: ignore[attr-defined]  # read by register_tasks
+    return tasks

@@ -64,10 +64,13 @@ def select_tasks(
         names = names or [own[-1].metadata.name, own[-2].metadata.name]
     elif name is not None:
         raise HybridError("--name says what to call the tasks of --data; give --data as well")
-    tasks = []
+    tasks: list[AbsTask] = []
     for task in names or DEFAULT_TASKS:
         try:
-            tasks.append(mteb.get_task(task, languages=languages))
+            whole = mteb.get_task(task)
+            # A mean over some languages must not be kept under the name of the mean over all.
+            parts = getattr(whole, "tasks", [whole]) if languages else [whole]
+            tasks += [mteb.get_task(part.metadata.name, languages=languages) for part in parts]
         except KeyError:
             near = difflib.get_close_matches(task, _known_tasks(), n=1)
             hint = f"did you mean {near[0]}?" if near else "`mteb available-tasks` lists all"
@@ -107,11 +110,15 @@ def evaluate(
     from mteb.cache import ResultCache
 
     meta = _find_model(model)
-    _check_writable(folder)
+    _check_writable(folder, "--output-folder")
+    if prediction_folder is not None:
+        _check_writable(prediction_folder, "--prediction-folder")
     cache = ResultCache(folder)
     stale = list(_stale_results(cache, meta, tasks))
     if stale:
         logger.warning(f"{stale[0]} is of other data than these: all tasks are run again")
+    for mean in list(_outdated_means(cache, meta, tasks)):
+        mean.unlink()
     if not show_progress_bar:
         _hide_bars()
     results = mteb.evaluate(
@@ -161,13 +168,13 @@ def _reason(error: Exception) -> str:
     return one_line(f"{type(error).__name__}: {text}" if text else type(error).__name__, 200)
 
 
-def _check_writable(folder: Path) -> None:
+def _check_writable(folder: Path, option: str) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise HybridError(f"cannot make {folder} ({error.strerror or error}); choose another --output-folder") from None
+        raise HybridError(f"cannot make {folder} ({error.strerror or error}); choose another {option}") from None
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise HybridError(f"cannot write in {folder}; choose another --output-folder")
+        raise HybridError(f"cannot write in {folder}; choose another {option}")
 
 
 def _stale_results(cache: object, meta: ModelMeta, tasks: Sequence[AbsTask]) -> Iterator[Path]:
@@ -182,6 +189,18 @@ def _stale_results(cache: object, meta: ModelMeta, tasks: Sequence[AbsTask]) -> 
             raise HybridError(f"{path} is damaged; delete it, and what it held is run again") from None
         if revision != task.metadata.revision:
             yield path
+
+
+def _outdated_means(cache: object, meta: ModelMeta, tasks: Sequence[AbsTask]) -> Iterator[Path]:
+    """Results of aggregates older than those of a part, which mteb would take for current."""
+
+    def written(task: AbsTask) -> int:
+        path: Path = cache.get_task_result_path(task.metadata.name, meta)  # type: ignore[attr-defined]
+        return path.stat().st_mtime_ns if path.exists() else 0
+
+    for task in _flat(tasks):
+        if 0 < written(task) < max(map(written, getattr(task, "tasks", ())), default=0):
+            yield cache.get_task_result_path(task.metadata.name, meta)  # type: ignore[attr-defined]
 
 
 def _flat(tasks: Sequence[AbsTask]) -> Iterator[AbsTask]:

@@ -312,3 +312,15 @@ def test_the_revision_of_the_generated_world_is_that_of_its_texts() -> None:
 
     assert ParallelWorldMonolingual.metadata.revision == ParallelWorldMonolingual.load_collection().revision
     assert ParallelWorld.metadata.main_score == "map"
+
+
+def test_the_tasks_of_a_collection_read_again_take_the_place_of_the_first() -> None:
+    from mteb_hybrid import register_tasks
+
+    register_tasks(collection_tasks(world(name="Again")))
+    second = collection_tasks(world(facts=12, name="Again"))
+    register_tasks(second)
+    assert type(mteb.get_task("AgainMonolingual")) is second[0]
+    assert sum(task.metadata.name == "AgainMonolingual" for task in mteb.get_tasks(exclude_superseded=False)) == 1
+    with pytest.raises(HybridError, match="another task named ParallelWorldMonolingual"):
+        register_tasks(collection_tasks(world(name="ParallelWorld")))
