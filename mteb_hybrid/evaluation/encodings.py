@@ -54,6 +54,7 @@ class SharedEncodings:
     def __init__(self) -> None:
         self._encoded: dict[tuple[Any, ...], _Encoded] = {}
         self._models: dict[int, object] = {}
+        self._rows: dict[tuple[int, tuple[Any, ...]], tuple[Dataset, list[int]]] = {}  # by the identity of a dataset
 
     def encode(
         self,
@@ -79,14 +80,32 @@ class SharedEncodings:
         Raises:
             HybridError: the encoder returned something other than one vector a text.
         """
-        texts = dataset.with_format("arrow")[:].column("text").to_pylist()
-        encoded = self._encoded.setdefault(self._key(model, prompt_type, context, variant), _Encoded())
-        first_row = {text: row for row, text in reversed(list(enumerate(texts))) if text not in encoded.row_of}
+        key = self._key(model, prompt_type, context, variant)
+        encoded = self._encoded.setdefault(key, _Encoded())
+        _, rows = self._rows.get((id(dataset), key), (None, None))
+        if rows is None:
+            texts = dataset.with_format("arrow")[:].column("text").to_pylist()
+            self._encode_missing(encoded, model, dataset, texts, prompt_type, context)
+            rows = [encoded.row_of[text] for text in texts]
+            self._rows[id(dataset), key] = dataset, rows  # subsets share their datasets
+        return _take(encoded.embeddings, rows)
+
+    def _encode_missing(
+        self,
+        encoded: _Encoded,
+        model: EncoderProtocol,
+        dataset: Dataset,
+        texts: Sequence[str],
+        prompt_type: PromptType,
+        context: EncodingContext,
+    ) -> None:
+        first_row: dict[str, int] = {}
+        for row, text in enumerate(texts):
+            if text not in encoded.row_of:
+                first_row.setdefault(text, row)
         if first_row:
-            rows = sorted(first_row.values())
-            new = _encode(model, dataset.select(rows), prompt_type, context)
-            encoded.add([texts[row] for row in rows], new)
-        return _take(encoded.embeddings, [encoded.row_of[text] for text in texts])
+            new = _encode(model, dataset.select(list(first_row.values())), prompt_type, context)
+            encoded.add(list(first_row), new)
 
     def _key(
         self, model: EncoderProtocol, prompt_type: PromptType, context: EncodingContext, variant: str

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -170,9 +169,10 @@ def _rank_rows(scores: Floats, relevance: Relevance, passages: Ints, depth: int)
 def _ranks(scores: Floats, ascending: Floats, relevance: Relevance, passages: Ints) -> Ints:
     """The rank of each relevant passage, 0 where ``passages`` is padding."""
     own = np.take_along_axis(scores, np.maximum(passages, 0), axis=1)
-    not_ahead = _insertion_points(ascending, own, side="right")
+    not_ahead = _not_ahead(ascending, own)
     ranks = np.where(passages >= 0, scores.shape[1] - not_ahead + 1, 0)
-    tied = (passages >= 0) & (not_ahead - _insertion_points(ascending, own, side="left") > 1)
+    next_below = np.take_along_axis(ascending, np.maximum(not_ahead - 2, 0), axis=1)
+    tied = (passages >= 0) & (not_ahead > 1) & (next_below == own)
     for row, place in np.argwhere(tied):  # equal similarities: the greater id first
         equal = np.flatnonzero(scores[row] == own[row, place])
         ahead = relevance.precedence[equal] < relevance.precedence[passages[row, place]]
@@ -180,14 +180,16 @@ def _ranks(scores: Floats, ascending: Floats, relevance: Relevance, passages: In
     return ranks
 
 
-def _insertion_points(ascending: Floats, values: Floats, *, side: Literal["left", "right"]) -> Ints:
-    """``np.searchsorted`` of each row's values in that row: a binary search over all rows at once."""
+def _not_ahead(ascending: Floats, values: Floats) -> Ints:
+    """How many entries of its row each value is not below: a binary search in all rows at once."""
+    width = ascending.shape[1]
+    flat, offsets = ascending.ravel(), np.arange(len(ascending))[:, None] * width
     low = np.zeros(values.shape, dtype=np.int64)
-    high = np.full(values.shape, ascending.shape[1])
-    while (low < high).any():
+    high = np.full(values.shape, width)
+    for _ in range(width.bit_length()):  # each step halves what is left, at most to nothing
         middle = (low + high) // 2
-        probe = np.take_along_axis(ascending, np.minimum(middle, ascending.shape[1] - 1), axis=1)
-        right = (probe <= values if side == "right" else probe < values) & (low < high)
+        probe = flat[offsets + np.minimum(middle, width - 1)]
+        right = (probe <= values) & (low < high)
         low, high = np.where(right, middle + 1, low), np.where(right, high, middle)
     return low
 

@@ -106,11 +106,13 @@ class AbsTaskParallelRetrieval(AbsTaskRetrieval):
         **kwargs: Any,
     ) -> ScoresDict:
         qrels, queries = data_split["relevant_docs"], data_split["queries"]
-        if not all(qrels.get(id_) for id_ in _ids(queries)):  # somebody has changed the data
+        query_ids = _ids(queries)
+        if not all(qrels.get(id_) for id_ in query_ids):  # somebody has changed the data
             qrels, queries = _filter_queries_without_positives(qrels, queries)
             data_split["relevant_docs"], data_split["queries"] = qrels, queries
+            query_ids = _ids(queries)
         self._refuse_what_cannot_work(model, reranking=data_split["top_ranked"] is not None)
-        relevance = Relevance.from_qrels(qrels, _ids(queries), _ids(data_split["corpus"]))
+        relevance = Relevance.from_qrels(qrels, query_ids, _ids(data_split["corpus"]))
         context = EncodingContext(self.metadata, hf_split, hf_subset, encode_kwargs, num_proc)
         if data_split["top_ranked"] is None and _is_plain_encoder(model):
             similarities = self._similarities(model, data_split, context, timer)
@@ -126,7 +128,7 @@ class AbsTaskParallelRetrieval(AbsTaskRetrieval):
         ranking = concatenate(parts)
         if prediction_folder:
             path = self._predictions_path(prediction_folder)
-            save_predictions(path, ranking, model, _ids(queries), relevance.ids, hf_subset, hf_split)
+            save_predictions(path, ranking, model, query_ids, relevance.ids, hf_subset, hf_split)
         with timer("Scoring", split=hf_split, subset=hf_subset):
             scores: dict[str, Any] = dict(retrieval_scores(ranking, self.k_values))
             if bias:
