@@ -125,10 +125,8 @@ def test_texts_are_in_the_script_of_the_language(world: ParallelCollection, tag:
     assert all(text[-1] in ".।。" for text in world.passages[tag].texts)
 
 
-@pytest.mark.parametrize("tag", WORLD_LANGUAGES)
+@pytest.mark.parametrize("tag", [tag for tag in WORLD_LANGUAGES if tag != "zh"])  # Chinese has no spaces between words
 def test_a_question_and_its_passage_share_some_words_not_all(world: ParallelCollection, tag: str) -> None:
-    if tag == "zh":
-        pytest.skip("no spaces between words")
     answers = world.passages[tag].rows_by_group
     for id_, question in zip(world.queries[tag].ids, world.queries[tag].texts, strict=True):
         asked = set(question[:-1].lower().split())
