@@ -51,12 +51,6 @@ class Relevance:
             passages[query, : len(members)] = members
         return cls(passages, passage_ids)
 
-    @property
-    def counts(self) -> Ints:
-        """How many passages are relevant to each query."""
-        counts: Ints = (self.passages >= 0).sum(axis=1)
-        return counts
-
     @cached_property
     def precedence(self) -> Ints:
         """The place of each passage among equal similarities: 0 for the greatest id."""
