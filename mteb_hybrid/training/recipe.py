@@ -1,0 +1,177 @@
+"""The recipe: everything that decides what a training run does, as data.
+
+``mteb_hybrid.training.recipe_file`` reads it from YAML, with presets, and names the line of a fault.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Strategy = Literal["mono", "cross", "hybrid", "mixed", "bilingual"]
+Schedule = Literal["constant", "linear", "cosine"]
+
+_Share = Annotated[float, Field(ge=0, le=1)]
+_Count = Annotated[int, Field(ge=1)]
+_Text = Annotated[str, Field(min_length=1)]
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+
+
+class LoraSettings(_Settings):
+    """Low-rank adapters through peft (extra ``lora``); they are merged into the weights at the end."""
+
+    rank: _Count = 16
+    """Rank of the adapters."""
+    alpha: _Count = 32
+    """Scale of the adapters."""
+    dropout: _Share = 0.05
+    """Dropout of the adapters."""
+    target_modules: list[_Text] | None = None
+    """Modules that get adapters; what peft chooses for the architecture by default."""
+
+
+class ModelSettings(_Settings):
+    """The model to start from, and how it reads texts."""
+
+    base: _Text
+    """A Hub id, a folder, a short name of ``mteb-hybrid models``, or ``mteb-hybrid/tiny``."""
+    revision: _Text | None = None
+    """Revision on the Hub; the newest by default, and noted in the outcome."""
+    max_seq_length: _Count | None = None
+    """Tokens after which texts are cut; the base model's own by default."""
+    query_prompt: str | None = None
+    """Put before every query, in training and later by mteb; the base model's own by default."""
+    passage_prompt: str | None = None
+    """Put before every passage."""
+    freeze_embeddings: bool = False
+    """Keep the word embeddings as they are: less memory, and languages that are not trained on keep their place."""
+    gradient_checkpointing: bool = False
+    """Less memory for more time."""
+    lora: LoraSettings | None = None
+    """Train adapters instead of all weights."""
+
+
+class SourceSettings(_Settings):
+    """Where training pairs come from."""
+
+    source: _Text
+    """A .jsonl or .parquet file, a Hub id, or one of ``MLQA-R``, ``XQuAD-R``, ``ParallelWorld``."""
+    name: _Text | None = None
+    """What to call it in logs; the source's own name by default."""
+    revision: _Text | None = None
+    """Revision on the Hub."""
+    languages: list[_Text] | None = None
+    """Some of its languages; all by default."""
+    rows: _Count | None = None
+    """The first so many rows only."""
+    mteb_tasks: list[_Text] = []
+    """mteb tasks whose texts it holds, in any language: the model is marked as not zero-shot on them."""
+
+
+class AlphaSchedule(_Settings):
+    """A share of monolingual batches that changes over training."""
+
+    start: _Share
+    """Share of monolingual batches at the first step."""
+    end: _Share
+    """Share at the last step."""
+    schedule: Schedule = "linear"
+    """How it goes from start to end; ``constant`` stays at start."""
+
+
+class BatchSettings(_Settings):
+    """How batches are made."""
+
+    strategy: Strategy = "hybrid"
+    """``mono``: one language a batch. ``cross``: every pair in two languages. ``hybrid``: one or the other, by alpha.
+    ``mixed``: query and passage in one language, languages mixed in a batch. ``bilingual``: as hybrid, but a
+    cross-lingual batch has one query language and one passage language."""
+    alpha: _Share | AlphaSchedule | None = None
+    """Share of monolingual batches, for ``hybrid`` (default 0.5) and ``bilingual`` (default 0)."""
+    size: _Count = 100
+    """Pairs in the batch of one process."""
+    size_exponent: Annotated[float, Field(ge=0, le=2)] = 1.0
+    """A source is drawn in proportion to its rows to this power; 0 draws all sources alike."""
+
+    @model_validator(mode="after")
+    def _alpha_has_a_use(self) -> BatchSettings:
+        if self.alpha is not None and self.strategy not in {"hybrid", "bilingual"}:
+            raise ValueError(f"alpha has no effect on strategy {self.strategy}; leave it out, or use hybrid")
+        return self
+
+
+class DistillationSettings(_Settings):
+    """Keeps the similarities within a language close to a teacher's."""
+
+    teacher: _Text = "base"
+    """``base`` is the model before training; else as ``model.base``."""
+    weight: Annotated[float, Field(gt=0)] = 1.0
+    """Weight beside the contrastive loss."""
+
+
+class LossSettings(_Settings):
+    """InfoNCE with in-batch negatives over cosine similarity (PROTOCOL section 5), and options."""
+
+    temperature: Annotated[float, Field(gt=0, le=1)] = 0.05
+    """Similarities are divided by it."""
+    symmetric: bool = False
+    """Also find the query for the passage."""
+    mini_batch_size: _Count | None = None
+    """Set it to embed a batch in parts (GradCache): large batches in little memory."""
+    gather_across_devices: bool = False
+    """Take the passages of all processes as negatives."""
+    matryoshka: list[_Count] | None = None
+    """Also train these shorter prefixes of the embedding."""
+    distillation: DistillationSettings | None = None
+    """A teacher that keeps the base model's monolingual quality."""
+
+
+class ValidationSettings(_Settings):
+    """Pairs kept out of training, whose loss chooses the best checkpoint."""
+
+    share: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Share of the passage groups of every source that is held out."""
+    source: SourceSettings | None = None
+    """Or a set of its own."""
+    pairs: _Count = 1000
+    """Pairs at most."""
+    languages: list[_Text] | None = None
+    """Only these; the paper validates in English alone (``[en]``). All by default, half of the pairs cross-lingual."""
+    every: _Count | None = None
+    """Steps between validations; a tenth of the training by default."""
+    patience: _Count | None = None
+    """Stop early when the loss has not fallen for so many validations."""
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> ValidationSettings:
+        if (self.share is None) == (self.source is None):
+            raise ValueError("validation needs either a share or a source")
+        return self
+
+
+class Recipe(_Settings):
+    """A training run."""
+
+    preset: Literal["labse", "xlm-r", "e5", "tiny"] | None = None
+    """Settings to start from; what the file says goes before."""
+    model: ModelSettings
+    data: Annotated[list[SourceSettings], Field(min_length=1)]
+    batches: BatchSettings = BatchSettings()
+    loss: LossSettings = LossSettings()
+    validation: ValidationSettings | None = None
+    training: dict[str, Any] = {}
+    """Passed to ``SentenceTransformerTrainingArguments``: ``max_steps``, ``learning_rate``, ``bf16``, ``report_to``."""
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
+    """Of the batches, the held-out part, and all else that is random."""
+    output: _Text | None = None
+    """Folder of the trained model; ``models/NAME`` by default, NAME from ``--name`` or the recipe's file."""
+
+    @model_validator(mode="after")
+    def _distillation_has_a_use(self) -> Recipe:
+        if self.loss.distillation is not None and self.batches.strategy in {"cross", "mixed"}:
+            raise ValueError(f"loss.distillation needs batches in one language, strategy {self.batches.strategy} has none")
+        return self
