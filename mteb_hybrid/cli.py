@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mteb_hybrid.errors import HybridError, one_line
+from mteb_hybrid.models import check_name
 from mteb_hybrid.reporting import Format, report
 
 FORMATS: tuple[Format, ...] = ("terminal", "markdown", "csv", "latex")
@@ -64,6 +65,7 @@ def _evaluate(options: argparse.Namespace) -> int:
             benchmarks=names.benchmarks,
             against_published=options.against == "published",
             by_language=options.by_language,
+            baseline=options.baseline,
             format=options.format,
         )
     )
@@ -78,19 +80,70 @@ def _table(options: argparse.Namespace) -> int:
             benchmarks=options.benchmarks or (),
             against_published=options.against == "published",
             by_language=options.by_language,
+            baseline=options.baseline,
             format=options.format,
         )
     )
     return 0
 
 
+def _train(options: argparse.Namespace) -> int:
+    from mteb_hybrid.training.recipe_file import describe_recipe, read_recipe
+
+    if options.explain:
+        print(describe_recipe(), end="")
+        return 0
+    if options.recipe is None:
+        raise HybridError("name a recipe, a YAML file or a preset's name; --explain shows all settings")
+    recipe = read_recipe(options.recipe, options.settings)
+    if options.name is not None:
+        check_name(options.name)
+    output = options.output or Path(recipe.output or Path("models") / (options.name or Path(options.recipe).stem))
+    from mteb_hybrid.training.run import train
+
+    trained = train(
+        recipe,
+        output,
+        resume=options.resume,
+        overwrite=options.overwrite,
+        show_progress_bar=options.verbosity >= 0,
+        say=print if options.verbosity >= 0 else lambda _: None,
+    )
+    if trained.stopped_by is not None:
+        if trained.main:
+            print(
+                f"mteb-hybrid: stopped after step {trained.steps:,}, with a checkpoint; the same command with "
+                f"--resume goes on",
+                file=sys.stderr,
+            )
+        return 128 + trained.stopped_by
+    if trained.main:
+        print(f"{output} is trained ({trained.steps:,} steps)")
+        if options.name is not None:
+            _name(options.name, str(output))
+    return 0
+
+
+def _batches(options: argparse.Namespace) -> int:
+    from mteb_hybrid.training.preview import preview
+    from mteb_hybrid.training.recipe_file import read_recipe
+
+    for line in preview(read_recipe(options.recipe, options.settings), options.number, epoch=options.epoch):
+        print(line)
+    return 0
+
+
 def _add_model(options: argparse.Namespace) -> int:
+    _name(options.name, options.source, options.revision)
+    return 0
+
+
+def _name(name: str, source: str, revision: str | None = None) -> None:
     from mteb_hybrid.models import add_model, models_file
 
-    model = add_model(options.name, options.source, options.revision)
+    model = add_model(name, source, revision)
     print(f"{model.name} is {model.source}; results are kept under {model.full_name} (named in {models_file()})")
     print(f"next: mteb run -m {model.name} -t XQuADR")
-    return 0
 
 
 def _list_models(_: argparse.Namespace) -> int:
@@ -131,6 +184,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_evaluate(commands)
     _add_table(commands)
+    _add_train(commands)
+    _add_batches(commands)
     _add_models(commands)
     doctor = commands.add_parser("doctor", help="say what is registered, from where, and what is wrong")
     doctor.set_defaults(command=_doctor)
@@ -171,8 +226,46 @@ def _add_table(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def _add_table_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--against", choices=["published"], help="put the paper's figures beside")
+    parser.add_argument("--baseline", metavar="MODEL", help="show how far the others are from this model")
     parser.add_argument("--by-language", action="store_true", help="add a table a setting, a column a query language")
     parser.add_argument("--format", choices=FORMATS, default="terminal")
+
+
+def _add_train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "train",
+        help="train a model by a recipe",
+        description="Train a model by a recipe. Interrupt it, and the same command with --resume goes on where it was.",
+    )
+    parser.add_argument("recipe", nargs="?", metavar="RECIPE", help="a YAML file, or a preset: labse, xlm-r, e5, tiny")
+    parser.add_argument("--name", help="short name for `mteb run -m NAME`")
+    parser.add_argument("--output", type=Path, metavar="FOLDER", help="default: models/NAME")
+    _add_settings(parser)
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    parser.add_argument("--overwrite", action="store_true", help="begin anew, and replace what is there")
+    parser.add_argument("--explain", action="store_true", help="print all settings of a recipe, and stop")
+    _add_verbosity(parser)
+    parser.set_defaults(command=_train)
+
+
+def _add_batches(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("batches", help="show the batches of a recipe without training")
+    parser.add_argument("recipe", metavar="RECIPE", help="a YAML file, or a preset")
+    parser.add_argument("-n", "--number", type=_positive, default=3, help="how many batches; default: 3")
+    parser.add_argument("--epoch", type=_count, default=0, help="counted from 0")
+    _add_settings(parser)
+    parser.set_defaults(command=_batches)
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--set",
+        dest="settings",
+        action="append",
+        default=[],
+        metavar="SETTING=VALUE",
+        help="change a setting of the recipe, such as batches.alpha=0.3",
+    )
 
 
 def _add_models(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -201,6 +294,12 @@ def _positive(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"{one_line(text, 40)!r} is not a number above 0")
     return value
+
+
+def _count(text: str) -> int:
+    if not (text.isdecimal() and len(text) < 10):
+        raise argparse.ArgumentTypeError(f"{one_line(text, 40)!r} is not a number from 0 on")
+    return int(text)
 
 
 def _set_up_logging(verbosity: int) -> None:

@@ -96,7 +96,7 @@ def add_model(name: str, source: str, revision: str | None = None) -> NamedModel
     Raises:
         HybridError: the name or the source is not possible, or the file cannot be written.
     """
-    _check_name(name)
+    check_name(name)
     folder = Path(os.path.expanduser(source))
     if folder.is_dir():
         if revision is not None:
@@ -131,6 +131,14 @@ def remove_model(name: str) -> NamedModel:
     return removed
 
 
+def check_name(name: str) -> None:
+    """Raise a HybridError if a model cannot have this short name."""
+    if not _NAME.fullmatch(name):
+        raise HybridError(
+            f"{one_line(name, 60)!r} cannot be a short name: use letters, digits, dots, dashes and underscores"
+        )
+
+
 def check_model_folder(folder: Path) -> None:
     """Raise a HybridError if a folder holds no model that sentence-transformers loads safely."""
     if not any((folder / file).is_file() for file in ("modules.json", "config.json")):
@@ -161,13 +169,6 @@ def _model_files(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _check_name(name: str) -> None:
-    if not _NAME.fullmatch(name):
-        raise HybridError(
-            f"{one_line(name, 60)!r} cannot be a short name: use letters, digits, dots, dashes and underscores"
-        )
-
-
 def _named_model(path: Path, name: str, table: object) -> NamedModel:
     values = table if isinstance(table, dict) else {}
     source, revision = values.get("source"), values.get("revision")
@@ -183,7 +184,7 @@ def _named_model(path: Path, name: str, table: object) -> NamedModel:
     ):
         raise HybridError(f"{path}: [{one_line(name, 60)}] must have a source and may have a revision, both texts")
     try:
-        _check_name(name)
+        check_name(name)
     except HybridError as error:
         raise HybridError(f"{path}: {error}") from None
     return NamedModel(name, source, revision)

@@ -159,10 +159,26 @@ def _meta(model: NamedModel) -> ModelMeta:
     values: dict[str, Any] = {"name": model.full_name, "revision": model.revision}
     if model.is_local:
         values |= {"loader": load_folder, "loader_kwargs": {"source": model.source}}
-        values |= {"framework": ["Sentence Transformers"]}
+        values |= {"framework": ["Sentence Transformers"]} | _training_data(Path(model.source))
     else:
         values["loader"] = load_from_hub
     return ModelMeta.create_empty(overwrites=values)
+
+
+def _training_data(folder: Path) -> dict[str, Any]:
+    """What mteb's marks of contamination need to know of a model that we trained."""
+    from mteb_hybrid.training.outcome import read_record
+
+    try:
+        record = read_record(folder)
+    except HybridError:  # told when the model is loaded: its fingerprint is no longer the one it was named with
+        return {}
+    if record is None:
+        return {}
+    named = read_models().get(record.base)
+    base = named.full_name if named else record.base
+    known = {} if Path(record.base).is_absolute() or base.count("/") != 1 else {"adapted_from": base}
+    return {"training_datasets": set(record.mteb_tasks), **known}
 
 
 def _register_benchmarks(module: ModuleType) -> None:

@@ -9,7 +9,7 @@ from mteb_hybrid.errors import HybridError, one_line
 from mteb_hybrid.reporting.benchmarks import choose_benchmarks, find_benchmarks
 from mteb_hybrid.reporting.render import Format, render
 from mteb_hybrid.reporting.results import read_results, select_models
-from mteb_hybrid.reporting.tables import language_tables, summary_tables
+from mteb_hybrid.reporting.tables import language_tables, row_labels, summary_tables, with_changes
 
 __all__ = ["Format", "report"]
 
@@ -21,6 +21,7 @@ def report(
     against_published: bool = False,
     by_language: bool = False,
     benchmarks: Sequence[str] = (),
+    baseline: str | None = None,
     format: Format = "terminal",
 ) -> str:
     """Return tables of the results in a folder.
@@ -32,6 +33,7 @@ def report(
         against_published: whether rows of published figures follow the models'.
         by_language: whether tables by query language follow those of the whole settings.
         benchmarks: the benchmarks to show, by name or title; by default all that there are results of.
+        baseline: the model that the others' differences are shown from, named as in ``models``.
         format: ``terminal``, ``markdown``, ``csv`` or ``latex``.
 
     Returns:
@@ -43,6 +45,10 @@ def report(
     """
     runs = read_results(Path(folder))
     results = select_models(runs, models)
+    compared = select_models(runs, [baseline]) if baseline is not None else ()
+    if len(compared) > 1:
+        raise HybridError(f"there are several revisions of {one_line(baseline, 120)}; name one, as in NAME@REVISION")
+    results = (*compared, *(run for run in results if run not in compared))
     # Languages come from every run, also those not shown: more runs tell better what a whole run is.
     chosen = choose_benchmarks(find_benchmarks(runs), benchmarks or list(find_benchmarks(results)))
     tables = summary_tables(results, chosen, against_published)
@@ -53,4 +59,7 @@ def report(
         raise HybridError(
             f"{one_line(folder, 1000)}: the chosen models have no figures on {one_line(titles)}; run it first"
         )
+    if compared:
+        label = row_labels(results)[0]
+        tables = [with_changes(table, label) for table in tables]
     return render(tables, format)

@@ -19,10 +19,12 @@ class Cell:
     Attributes:
         value: the figure, unrounded.
         note: what it is incomplete in, such as ``7 of 11 subsets``; empty for a complete one.
+        change: the figure less that of the baseline, where there is one.
     """
 
     value: float | None
     note: str = ""
+    change: float | None = None
 
 
 def setting_cell(run: ModelResults, benchmark: Benchmark, setting: Setting, metric: str = "") -> Cell:

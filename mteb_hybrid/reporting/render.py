@@ -24,6 +24,7 @@ Format = Literal["terminal", "markdown", "csv", "latex"]
 _NUMBER = {"score": "{:.3f}", "distance": "{:.1f}", "share": "{:.1%}"}
 _ARROW = {"higher": " ↑", "lower": " ↓", None: ""}
 _LATEX_ARROW = {"higher": r" $\uparrow$", "lower": r" $\downarrow$", None: ""}
+_CHANGE = {"score": " ({:+.3f})", "distance": " ({:+.1f})", "share": " ({:+.1%})"}
 _MISSING = "–"
 
 
@@ -55,7 +56,8 @@ def _plain(text: str) -> str:
 def _number(cell: Cell, measure: Measure) -> str:
     if cell.value is None:
         return _MISSING
-    return _NUMBER[measure.form].format(cell.value) + (INCOMPLETE_MARK if cell.note else "")
+    change = "" if cell.change is None else _CHANGE[measure.form].format(cell.change)
+    return _NUMBER[measure.form].format(cell.value) + change + (INCOMPLETE_MARK if cell.note else "")
 
 
 def _numbers(table: Table) -> list[tuple[str, list[str]]]:

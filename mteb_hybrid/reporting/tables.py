@@ -131,6 +131,28 @@ def language_tables(
     return [table for table in tables if table]
 
 
+def with_changes(table: Table, baseline: str) -> Table:
+    """Add to every figure how far it is from the baseline's.
+
+    Args:
+        table: the table.
+        baseline: the label of the row to compare with.
+    """
+    base = next((row for row in table.rows if row.label == baseline), None)
+    if base is None:
+        return table
+    rows = (
+        row if row is base else replace(row, cells=tuple(map(_changed, row.cells, base.cells))) for row in table.rows
+    )
+    return replace(table, rows=tuple(rows))
+
+
+def _changed(cell: Cell, base: Cell) -> Cell:
+    if cell.value is None or base.value is None:
+        return cell
+    return replace(cell, change=cell.value - base.value)
+
+
 def row_labels(results: Sequence[ModelResults]) -> list[str]:
     """Return what to call each model: its name, with the revision where several revisions are there."""
     revisions = Counter(run.model for run in results)

@@ -126,7 +126,7 @@ def load_base_model(
         device: as in sentence-transformers.
 
     Returns:
-        The model, which holds its prompts, its length, its adapters, and which weights are trained.
+        The model, which holds its prompts, its adapters, and which weights are trained.
 
     Raises:
         HybridError: the model is not found, cannot be reached, needs code of its own, has no safetensors or is no
@@ -137,8 +137,6 @@ def load_base_model(
     merge_lora(model)  # a base that is adapters itself
     model.float()  # half precision is for autocast: in weights, small steps are lost
     _set_prompts(model, settings)
-    if settings.max_seq_length is not None:
-        _set_length(model, settings.max_seq_length)
     if settings.lora is not None:
         _name_by_folder(model, base)
         _add_lora(model, settings.lora)
@@ -188,7 +186,15 @@ def token_limit(model: SentenceTransformer) -> int | None:
     return limit
 
 
-def _set_length(model: SentenceTransformer, length: int) -> None:
+def cut_texts(model: SentenceTransformer, settings: ModelSettings) -> None:
+    """Cut texts after the recipe's number of tokens; for training only, a model that is saved keeps its own length.
+
+    Raises:
+        HybridError: the model takes no so many tokens.
+    """
+    length = settings.max_seq_length
+    if length is None:
+        return
     _transformer(model, "max_seq_length")
     limit = token_limit(model)
     if limit is not None and length > limit:

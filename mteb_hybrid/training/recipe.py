@@ -18,7 +18,9 @@ _Text = Annotated[str, Field(min_length=1)]
 
 
 class _Settings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
 
 class LoraSettings(_Settings):
@@ -42,7 +44,7 @@ class ModelSettings(_Settings):
     revision: _Text | None = None
     """Revision on the Hub; the newest by default, and noted in the outcome."""
     max_seq_length: _Count | None = None
-    """Tokens after which texts are cut; the base model's own by default."""
+    """Tokens after which texts are cut in training; the base model's own by default, which it keeps afterwards."""
     query_prompt: str | None = None
     """Put before every query, in training and later by mteb; the base model's own by default."""
     passage_prompt: str | None = None
@@ -52,7 +54,7 @@ class ModelSettings(_Settings):
     gradient_checkpointing: bool = False
     """Less memory for more time."""
     lora: LoraSettings | None = None
-    """Train adapters instead of all weights."""
+    """Train adapters instead of all weights; ``{}`` for the defaults."""
 
 
 class SourceSettings(_Settings):
@@ -127,7 +129,7 @@ class LossSettings(_Settings):
     matryoshka: list[_Count] | None = None
     """Also train these shorter prefixes of the embedding."""
     distillation: DistillationSettings | None = None
-    """A teacher that keeps the base model's monolingual quality."""
+    """A teacher that keeps the base model's monolingual quality; ``{}`` for the base model itself."""
 
 
 class ValidationSettings(_Settings):
@@ -142,7 +144,7 @@ class ValidationSettings(_Settings):
     languages: list[_Text] | None = None
     """Only these; the paper validates in English alone (``[en]``). All by default, half of the pairs cross-lingual."""
     every: _Count | None = None
-    """Steps between validations; a tenth of the training by default."""
+    """Steps between validations, after each of which a checkpoint is saved; a tenth of the training by default."""
     patience: _Count | None = None
     """Stop early when the loss has not fallen for so many validations."""
 
@@ -173,5 +175,5 @@ class Recipe(_Settings):
     @model_validator(mode="after")
     def _distillation_has_a_use(self) -> Recipe:
         if self.loss.distillation is not None and self.batches.strategy in {"cross", "mixed"}:
-            raise ValueError(f"loss.distillation needs batches in one language, strategy {self.batches.strategy} has none")
+            raise ValueError(f"loss.distillation needs batches in one language; {self.batches.strategy} has none")
         return self

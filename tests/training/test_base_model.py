@@ -31,6 +31,7 @@ from mteb_hybrid.errors import HybridError
 from mteb_hybrid.models import MODELS_VARIABLE, add_model, fingerprint
 from mteb_hybrid.training.base_model import (
     Base,
+    cut_texts,
     find_base,
     load_base_model,
     merge_lora,
@@ -274,21 +275,29 @@ def test_half_precision_is_for_autocast_not_for_weights(bert: Path, tmp_path: Pa
     assert {weights.dtype for weights in load(folder).parameters()} == {torch.float32}
 
 
+def cut(folder: Path, length: int) -> SentenceTransformer:
+    model = load(folder)
+    cut_texts(model, ModelSettings(base=str(folder), max_seq_length=length))
+    return model
+
+
 def test_length(bert: Path, static: Path) -> None:
-    assert load(bert).max_seq_length == POSITIONS
-    assert load(bert, max_seq_length=8).preprocess(["wer " * 50])["input_ids"].shape == (1, 8)
-    assert refusal(bert, max_seq_length=33) == (
-        "model.max_seq_length: 33 is more than the 32 tokens that the model takes"
-    )
-    assert refusal(static, max_seq_length=8).startswith("model.max_seq_length is for transformers")
+    assert load(bert, max_seq_length=8).max_seq_length == POSITIONS  # a model that is saved keeps its own
+    assert cut(bert, 8).preprocess(["wer " * 50])["input_ids"].shape == (1, 8)
+    with pytest.raises(HybridError) as refused:
+        cut(bert, 33)
+    assert str(refused.value) == "model.max_seq_length: 33 is more than the 32 tokens that the model takes"
+    with pytest.raises(HybridError, match="max_seq_length is for transformers"):
+        cut(static, 8)
 
 
 def test_length_of_models_that_count_positions_from_that_of_padding(tmp_path: Path) -> None:
     folder = transformer_folder(tmp_path, "xlmr")
     assert token_limit(load(folder)) == 31
-    longest = load(folder, max_seq_length=31)
+    longest = cut(folder, 31)
     longest.encode(["wer " * 50], show_progress_bar=False)
-    assert refusal(folder, max_seq_length=32).endswith("32 is more than the 31 tokens that the model takes")
+    with pytest.raises(HybridError, match="32 is more than the 31 tokens that the model takes"):
+        cut(folder, 32)
     longest.max_seq_length = 32
     with pytest.raises(RuntimeError, match="out of bounds"):
         longest.encode(["wer " * 50], show_progress_bar=False)

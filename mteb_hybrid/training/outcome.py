@@ -1,0 +1,89 @@
+"""What a training run leaves beside the weights: ``recipe.yaml`` and ``training.json``.
+
+This module is light: the registry reads ``training.json`` of every named model when mteb is imported.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from mteb_hybrid.errors import HybridError, one_line
+
+RECORD = "training.json"
+RECIPE = "recipe.yaml"
+
+
+class SourceRecord(BaseModel):
+    """A source that was trained on."""
+
+    model_config = ConfigDict(frozen=True)
+    name: str
+    source: str
+    revision: str | None
+    languages: list[str]
+    rows: int
+    pairs: int
+    fingerprint: str
+    """SHA-256 of all its texts, as 40 hexadecimal digits."""
+    mteb_tasks: list[str]
+    """Tasks whose texts it holds."""
+
+
+class TrainingRecord(BaseModel):
+    """How a model came to be."""
+
+    model_config = ConfigDict(frozen=True)
+    base: str
+    """What was trained: a Hub id, a folder, or ``mteb-hybrid/tiny``."""
+    base_revision: str | None
+    """Its commit on the Hub, or the fingerprint of its folder."""
+    base_mteb_tasks: list[str]
+    """Tasks whose texts the base model was trained on, if a record of ours says so."""
+    data: list[SourceRecord]
+    steps: int
+    """Steps of the optimizer."""
+    best_step: int | None
+    """The step whose weights were kept, if a validation chose it."""
+    batch_size: int
+    """Pairs in a batch, over all processes."""
+    processes: int
+    batches_digest: str
+    """SHA-256 of the rows and languages of all batches, as 40 hexadecimal digits."""
+    seconds: float
+    hardware: str
+    versions: dict[str, str]
+    curve: list[dict[str, Any]]
+    """What the trainer logged: step, loss, loss_mono, loss_cross, learning_rate, eval_loss."""
+
+    @property
+    def mteb_tasks(self) -> frozenset[str]:
+        """All tasks whose texts were trained on, here or before."""
+        return frozenset(self.base_mteb_tasks).union(*(source.mteb_tasks for source in self.data))
+
+
+def read_record(folder: Path) -> TrainingRecord | None:
+    """The record in a model's folder; None if it has none.
+
+    Raises:
+        HybridError: the file is there and cannot be read.
+    """
+    path = folder / RECORD
+    try:
+        return TrainingRecord.model_validate_json(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise HybridError(f"cannot read {path}: {error.strerror or error}") from None
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise HybridError(f"{path} is no training record ({where}: {one_line(first['msg'], 100)})") from None
+
+
+def record_text(record: TrainingRecord) -> str:
+    """The record as the text of its file."""
+    return json.dumps(record.model_dump(mode="json"), indent=1, ensure_ascii=False, sort_keys=True) + "\n"

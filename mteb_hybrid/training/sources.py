@@ -1,0 +1,101 @@
+"""The data of a recipe: read, parted into training and validation, and written down."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import datasets
+
+from mteb_hybrid.data.corpus_files import load_corpus
+from mteb_hybrid.data.parallel_corpus import ParallelCorpus
+from mteb_hybrid.errors import HybridError
+from mteb_hybrid.training.batches import HybridBatches
+from mteb_hybrid.training.outcome import SourceRecord
+from mteb_hybrid.training.recipe import BatchSettings, Recipe, SourceSettings, ValidationSettings
+from mteb_hybrid.training.sampler import row_index
+from mteb_hybrid.training.validation import hold_out, validation_pairs
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a recipe trains on.
+
+    Attributes:
+        corpora: the training part of each source.
+        validation: pairs whose loss is measured; None if the recipe asks for none.
+        records: what is written down of each source, the held-out part included.
+    """
+
+    corpora: tuple[ParallelCorpus, ...]
+    validation: datasets.Dataset | None
+    records: tuple[SourceRecord, ...]
+
+
+def load_data(recipe: Recipe) -> TrainingData:
+    """Read all sources of a recipe and hold out what validates.
+
+    Raises:
+        HybridError: a source cannot be read, two have one name, or nothing is left to train or to validate on.
+    """
+    corpora = [_load(source) for source in recipe.data]
+    names = [corpus.name for corpus in corpora]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise HybridError(f"two sources are called {twice}; give each its own name in data")
+    records = tuple(map(_record, recipe.data, corpora))
+    if recipe.validation is None:
+        return TrainingData(tuple(corpora), None, records)
+    training, held_out = _part(corpora, recipe.validation, recipe.seed)
+    validation = validation_pairs(
+        held_out, pairs=recipe.validation.pairs, languages=recipe.validation.languages, seed=recipe.seed
+    )
+    return TrainingData(training, validation, records)
+
+
+def hybrid_batches(
+    data: TrainingData, settings: BatchSettings, *, seed: int, processes: int = 1, steps: int | None = None
+) -> HybridBatches:
+    """The batches that training will see, as the sampler makes them.
+
+    Raises:
+        HybridError: a batch cannot be filled.
+    """
+    return HybridBatches(
+        [row_index(corpus) for corpus in data.corpora],
+        settings.size * processes,
+        strategy=settings.strategy,
+        alpha=settings.alpha,
+        steps=steps,
+        size_exponent=settings.size_exponent,
+        seed=seed,
+    )
+
+
+def _load(source: SourceSettings) -> ParallelCorpus:
+    return load_corpus(
+        source.source, name=source.name, revision=source.revision, languages=source.languages, rows=source.rows
+    )
+
+
+def _part(
+    corpora: Sequence[ParallelCorpus], settings: ValidationSettings, seed: int
+) -> tuple[tuple[ParallelCorpus, ...], list[ParallelCorpus]]:
+    if settings.source is not None:
+        return tuple(corpora), [_load(settings.source)]
+    assert settings.share is not None  # the recipe has one or the other
+    parts = [hold_out(corpus, settings.share, at_most=settings.pairs, seed=seed) for corpus in corpora]
+    return tuple(training for training, _ in parts), [held_out for _, held_out in parts]
+
+
+def _record(source: SourceSettings, corpus: ParallelCorpus) -> SourceRecord:
+    return SourceRecord(
+        name=corpus.name,
+        source=source.source,
+        revision=source.revision,
+        languages=list(corpus.languages),
+        rows=len(corpus),
+        pairs=corpus.pairs,
+        fingerprint=corpus.fingerprint,
+        mteb_tasks=sorted({*source.mteb_tasks, *corpus.trained_on}),
+    )
