@@ -50,7 +50,7 @@ class HybridBatches:
     An epoch has as many batches as the rows of all sources fill. Each batch comes from one source, drawn in proportion
     to its rows to the power of ``size_exponent``. It is monolingual with chance alpha, in a language drawn uniformly
     over the source's; otherwise each pair draws its two languages uniformly from those its row has. Rows come in random
-    order without replacement: where every row has every language, an epoch deals every row at most once.
+    order without replacement: with one source whose rows have every language, an epoch deals every row at most once.
 
     Args:
         sources: the rows of each source.
@@ -112,14 +112,14 @@ class HybridBatches:
             done = (1 - cos(pi * done)) / 2
         return self._alpha.start + (self._alpha.end - self._alpha.start) * done
 
-    def expected_rows(self, source: int) -> tuple[float, float]:
+    def expected_rows(self, source: int, epoch: int) -> tuple[float, float]:
         """How many rows of a source an epoch is expected to use in monolingual and in other batches."""
         rows = float(self._chances[source]) * len(self) * self.size
-        mean = self._alpha if isinstance(self._alpha, float) else (self._alpha.start + self._alpha.end) / 2
+        mean = (self.alpha(epoch * len(self)) + self.alpha((epoch + 1) * len(self) - 1)) / 2
         return rows * mean, rows * (1 - mean)
 
     def pairs(self, source: int) -> Sequence[tuple[int, int]]:
-        """The pairs of languages that fill a batch of strategy ``bilingual``."""
+        """The pairs of languages that fill a batch of strategy ``bilingual``, each in one order."""
         return self._pairs[source]
 
     @property
@@ -134,8 +134,7 @@ class HybridBatches:
         if self.strategy != "bilingual":
             return []
         pairs = [(a, b) for a in range(len(source.languages)) for b in range(a + 1, len(source.languages))]
-        full = [(a, b) for a, b in pairs if source.passages(source.presence[a] & source.presence[b]) >= self.size]
-        return sorted(full + [(b, a) for a, b in full])
+        return [(a, b) for a, b in pairs if source.passages(source.presence[a] & source.presence[b]) >= self.size]
 
     def _check(self, source: RowIndex) -> None:
         mono, other = self._kinds
@@ -173,7 +172,8 @@ class _Dealer:
         self._batches = batches
         self._number = number
         self._source = batches.sources[number]
-        self._generator = np.random.default_rng([batches.seed, epoch, number])
+        self._generator = np.random.default_rng([batches.seed, epoch, number + 1])  # 0 would be the epoch's own
+        self._mono, self._other = batches.expected_rows(number, epoch)
         self._order: Rows | None = None
         self._decks: dict[tuple[int, ...] | Kind, _Deck] = {}
 
@@ -188,19 +188,20 @@ class _Dealer:
     def _monolingual(self, generator: np.random.Generator) -> Batch:
         count = len(self._source.languages)
         language = int(generator.integers(count))
-        rows = self._deal((language,), self._batches.expected_rows(self._number)[0] / count, start=language / count)
+        start = (self._other + self._mono * language / count) / (self._mono + self._other)  # other batches begin at 0
+        rows = self._deal((language,), self._mono / count, start=start)
         return self._in(rows, "mono", language, language)
 
     def _bilingual(self, generator: np.random.Generator) -> Batch:
         pairs = self._batches.pairs(self._number)
-        pair = int(generator.integers(len(pairs)))
-        query, passage = pairs[pair]
-        both = (min(pairs[pair]), max(pairs[pair]))
-        expected = 2 * self._batches.expected_rows(self._number)[1] / len(pairs)
-        return self._in(self._deal(both, expected, start=pair / len(pairs)), "cross", query, passage)
+        pair, turned = divmod(int(generator.integers(2 * len(pairs))), 2)
+        start = self._other / (self._mono + self._other) * pair / len(pairs)
+        rows = self._deal(pairs[pair], self._other / len(pairs), start=start)
+        query, passage = pairs[pair][::-1] if turned else pairs[pair]
+        return self._in(rows, "cross", query, passage)
 
     def _cross(self, generator: np.random.Generator) -> Batch:
-        rows = self._deal("cross", self._batches.expected_rows(self._number)[1])
+        rows = self._deal("cross", self._other)
         languages = self._source.languages_of(rows)
         counts = languages.sum(axis=1)
         query = generator.integers(counts)
@@ -211,7 +212,7 @@ class _Dealer:
         return Batch(self._number, "cross", rows, ranked[at, query], ranked[at, passage])
 
     def _mixed(self, generator: np.random.Generator) -> Batch:
-        rows = self._deal("mixed", sum(self._batches.expected_rows(self._number)))
+        rows = self._deal("mixed", self._mono + self._other)
         languages = self._source.languages_of(rows)
         chosen = generator.integers(languages.sum(axis=1))
         ranked = np.argsort(~languages, axis=1, kind="stable")
@@ -224,7 +225,7 @@ class _Dealer:
     def _deal(self, key: tuple[int, ...] | Kind, expected: float, start: float = 0.0) -> Rows:
         """Rows for a batch; kinds of batch that can use all rows share one deck, so that an epoch repeats none."""
         if self._source.complete:
-            key, expected, start = "mixed", sum(self._batches.expected_rows(self._number)), 0.0
+            key, expected, start = "mixed", self._mono + self._other, 0.0
         if key not in self._decks:
             self._decks[key] = self._deck(key, expected, start)
         return self._decks[key].deal(self._batches.size)
@@ -247,7 +248,7 @@ class _Dealer:
             usable = source.with_languages(2 if key == "cross" else 1)
             count = source.count(usable)
         if expected <= count + 1e-6 * len(source):
-            return _Deck(self._order, groups, usable, count, start=int(start * len(source)))
+            return _Deck(self._order, groups, usable, count, start=int(start * len(source)) % len(source))
         return _Deck(source.numbers(usable), groups, None, count, shuffle=self._generator.shuffle)
 
 
@@ -278,17 +279,20 @@ class _Deck:
         self._order, self._groups, self._usable, self._shuffle = order, groups, usable, shuffle
         self._sparsity = -(-len(order) // count)
         self._position = start
-        self._left = len(order) if shuffle is None else 0
+        self._left = 0
         self._waiting = order[:0]
 
     def deal(self, count: int) -> Rows:
         """The next rows, no passage group twice; there must be as many groups."""
         looked_at, rest = np.split(self._waiting, [4 * count])
-        while True:
-            first = self._first_of_each_group(looked_at)
-            if len(first) >= count:
-                break
-            looked_at = np.concatenate([looked_at, self._draw(count - len(first))])
+        while len(first := self._first_of_each_group(looked_at)) < count:
+            if self._left:
+                more = self._draw(max(count - len(first), len(looked_at) // 8))
+            elif len(rest):
+                more, rest = rest, rest[:0]
+            else:  # the next pass deals again what still waits, so that it never piles up
+                looked_at, more = looked_at[first], self._draw(count - len(first))
+            looked_at = np.concatenate([looked_at, more])
         chosen = first[:count]
         self._waiting = np.concatenate([rest, np.delete(looked_at, chosen)])
         return looked_at[chosen]
@@ -317,7 +321,12 @@ def batch_digest(batches: Iterable[Batch]) -> str:
     """The SHA-256 of batches, as 40 hexadecimal digits: equal if and only if they are the same in the same order."""
     digest = hashlib.sha256()
     for batch in batches:
-        for numbers in (np.array([batch.source]), batch.rows, batch.query_languages, batch.passage_languages):
+        for numbers in (
+            np.array([batch.source, len(batch.rows)]),
+            batch.rows,
+            batch.query_languages,
+            batch.passage_languages,
+        ):
             digest.update(numbers.astype("<i8").tobytes())
     return digest.hexdigest()[:40]
 

@@ -108,8 +108,8 @@ def _corpora(views: Sequence[object]) -> list[ParallelCorpus]:
         view = views[at]
         if not isinstance(view, ParallelView):
             raise HybridError(
-                f"HybridBatchSampler needs train_dataset=corpus.views() of a ParallelCorpus, not "
-                f"{type(view).__name__}; load_corpus reads one, corpus_from_dataset makes one of a Dataset"
+                f"HybridBatchSampler needs train_dataset=corpus.views() of a ParallelCorpus as they are, not a "
+                f"{type(view).__name__}; load_corpus reads a corpus, corpus_from_dataset makes one"
             )
         corpus = view.origin.corpus
         pairs = [(query, passage) for query in corpus.languages for passage in corpus.languages]

@@ -167,7 +167,7 @@ def check(batch: Batch, table: Table, size: int, strategy: Strategy) -> None:
 
 
 @given(cases())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_every_batch_is_as_asked_for_or_there_is_an_error_before_the_first(case: Case) -> None:
     if not case.can_be_filled():
         event("cannot be filled")
@@ -185,7 +185,7 @@ def test_every_batch_is_as_asked_for_or_there_is_an_error_before_the_first(case:
 
 
 @given(cases().filter(Case.can_be_filled), st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_the_order_is_a_function_of_seed_epoch_and_step(case: Case, data: st.DataObject) -> None:
     one, other = case.batches(), case.batches()
     expected = list(islice(one.epoch(case.epoch), 20))
@@ -242,7 +242,7 @@ def times_dealt(dealt: Sequence[Batch], rows: int) -> NDArray[np.intp]:
 
 
 @given(st.sampled_from(STRATEGIES), st.integers(2, 5), st.integers(1, 20), st.integers(0, 200), st.integers(0, 9))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_an_epoch_deals_a_complete_source_once(
     strategy: Strategy, count: int, size: int, more: int, epoch: int
 ) -> None:
@@ -266,10 +266,11 @@ def test_all_rows_of_a_kind_are_dealt_once_before_any_is_again(strategy: Strateg
     dealt: dict[tuple[int, ...], list[Batch]] = {}
     for batch in batches(source, 7, strategy=strategy).epoch(0):
         dealt.setdefault(deck(batch, strategy), []).append(batch)
-    least = 1 if strategy == "mixed" else 2
+    has = source.present
     for needed, its in dealt.items():
-        usable = source.present[:, needed].all(axis=1) if needed else source.present.sum(axis=1) >= least
-        times = times_dealt(its, len(usable))
+        least = 2 if its[0].kind == "cross" else 1
+        usable = (has.sum(axis=1) >= least) & has[:, list(needed)].all(axis=1)
+        times = times_dealt(its, len(has))
         assert not times[~usable].any()
         assert times[usable].max() - times[usable].min() <= 1
 
@@ -283,7 +284,7 @@ def test_rows_that_come_again_within_an_epoch_meet_others() -> None:
 
 @pytest.mark.parametrize("strategy", ["hybrid", "bilingual"])
 def test_one_missing_text_changes_little(strategy: Strategy) -> None:
-    """Kinds of batch that cannot share a deck deal from different parts of the order."""
+    """Kinds of batch that can no longer share a deck deal from different parts of the order."""
     source = complete(10_000, 4)
     source.present[7, 3] = False
     times = times_dealt(list(batches(source, 20, strategy=strategy, alpha=0.5).epoch(0)), 10_000)
@@ -381,7 +382,7 @@ def test_the_share_where_alpha_is_not_given(strategy: Strategy, mono: float) -> 
 
 @pytest.mark.parametrize("shares", [[1.0] * 9, [1.0, 0.5, 0.02, 0.02, 0.9, 0.3, 0.3, 0.3, 0.01]])
 def test_monolingual_languages_are_uniform_whatever_their_size(shares: list[float]) -> None:
-    dealt = batches(ragged(16_000, shares), 4, strategy="mono").epoch(0)
+    dealt = batches(ragged(8000, shares), 1, strategy="mono").epoch(0)
     assert uniform(np.bincount([batch.query_languages[0] for batch in dealt], minlength=9))
 
 
