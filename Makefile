@@ -6,10 +6,20 @@ READY = $(VENV)/.ready
 
 .PHONY: demo test check bench stats clean
 
-# The main job on what the package itself carries: no network but the package index.
+# The main job on what the package itself carries: no network but the package index. Data are made, a tiny encoder is
+# trained with each kind of batch, and mteb evaluates all four.
+DEMO = MTEB_HYBRID_MODELS=demo/models.toml
+STRATEGIES = mono cross hybrid
 demo: $(READY)
-	$(BIN)/mteb run -m mteb-hybrid/tiny -t ParallelWorld ParallelWorldLanguageBias --output-folder demo -v 1
-	$(BIN)/mteb-hybrid table demo
+	rm -rf demo
+	for strategy in $(STRATEGIES); do \
+	  $(DEMO) $(BIN)/mteb-hybrid train tiny --set batches.strategy=$$strategy --name tiny-$$strategy \
+	    --output demo/tiny-$$strategy || exit; \
+	done
+	for model in mteb-hybrid/tiny $(STRATEGIES:%=tiny-%); do \
+	  $(DEMO) $(BIN)/mteb run -m $$model -t ParallelWorld ParallelWorldLanguageBias --output-folder demo/results -v 1 || exit; \
+	done
+	$(DEMO) $(BIN)/mteb-hybrid table demo/results --baseline mteb-hybrid/tiny
 
 test: $(READY)
 	$(BIN)/python -m pytest
@@ -19,9 +29,10 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# BENCH="--model FOLDER --sample 8" measures with a model of your own.
+# BENCH="--model FOLDER" measures with a model of your own; EVALUATION and TRAINING are options of one part.
 bench: $(READY)
-	$(BIN)/python -m tests.benchmarks.bench_evaluation $(BENCH)
+	$(BIN)/python -m tests.benchmarks.bench_evaluation $(BENCH) $(EVALUATION)
+	$(BIN)/python -m tests.benchmarks.bench_training $(BENCH) $(TRAINING)
 
 # The descriptive statistics in tasks/, after data or tasks have changed.
 stats: $(READY)

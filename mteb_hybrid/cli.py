@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -24,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit code: 0 if all is well, 1 if the doctor found something, 2 for a fault the user can mend, 130 when
-        interrupted.
+        interrupted; of a training that was ended from outside, 128 and the number of the signal.
     """
     options = _parser().parse_args(arguments)
     _set_up_logging(options.verbosity)
@@ -40,8 +41,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("mteb-hybrid: interrupted; the same command goes on where it stopped", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of our output, `head` say, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left is flushed at exit
+        _print_no_more()
         return 0
+
+
+def _print_no_more() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left is flushed at exit
 
 
 def _evaluate(options: argparse.Namespace) -> int:
@@ -98,22 +103,36 @@ def _train(options: argparse.Namespace) -> int:
     recipe = read_recipe(options.recipe, options.settings)
     if options.name is not None:
         check_name(options.name)
-    output = options.output or Path(recipe.output or Path("models") / (options.name or Path(options.recipe).stem))
+    from transformers.utils.logging import disable_progress_bar
+
+    from mteb_hybrid.training.folders import work_folder
     from mteb_hybrid.training.run import train
 
-    trained = train(
-        recipe,
-        output,
-        resume=options.resume,
-        overwrite=options.overwrite,
-        show_progress_bar=options.verbosity >= 0,
-        say=print if options.verbosity >= 0 else lambda _: None,
-    )
+    disable_progress_bar()  # type: ignore[no-untyped-call]  # of weights read and written; training has its own
+    default = Path("models") / (options.name or Path(options.recipe).stem)
+    output = Path(os.path.expanduser(options.output or recipe.output or default))
+    resume = "--resume in place of --overwrite" if options.overwrite else "--resume"
+    try:
+        trained = train(
+            recipe,
+            output,
+            resume=options.resume,
+            overwrite=options.overwrite,
+            show_progress_bar=options.verbosity >= 0,
+            say=print if options.verbosity >= 0 else lambda _: None,
+        )
+    except KeyboardInterrupt:  # before a step was done, or at a second signal
+        again = f"with {resume} goes on from the last checkpoint" if work_folder(output).exists() else "begins anew"
+        print(f"mteb-hybrid: interrupted; the same command {again}", file=sys.stderr)
+        return 128 + signal.SIGINT
+    except BrokenPipeError:  # it is not done, which whoever started it must know
+        _print_no_more()
+        return 128 + signal.SIGPIPE
     if trained.stopped_by is not None:
         if trained.main:
             print(
                 f"mteb-hybrid: stopped after step {trained.steps:,}, with a checkpoint; the same command with "
-                f"--resume goes on",
+                f"{resume} goes on",
                 file=sys.stderr,
             )
         return 128 + trained.stopped_by

@@ -10,7 +10,7 @@ from textwrap import dedent
 
 import pytest
 
-from mteb_hybrid import load_collection
+from mteb_hybrid import load_collection, load_corpus, read_recipe, save_corpus
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -44,3 +44,48 @@ def test_the_python_example_runs(mine: Path) -> None:
     )
     assert process.returncode == 0, process.stderr
     assert 0 < float(process.stdout.split()[-1]) <= 1
+
+
+def test_the_training_rows_are_a_corpus(tmp_path: Path) -> None:
+    rows = [line.strip() for line in README.splitlines() if line.strip().startswith('{"id"')]
+    path = tmp_path / "corpus.jsonl"
+    path.write_text("\n".join(rows), encoding="utf-8")
+    corpus = load_corpus(path)
+    assert (len(corpus), corpus.languages, corpus.pairs) == (2, ("de", "en"), 3)
+
+
+def test_the_recipe_is_one(tmp_path: Path) -> None:
+    (text,) = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
+    path = tmp_path / "recipe.yaml"
+    path.write_text(text, encoding="utf-8")
+    recipe = read_recipe(path)
+    assert recipe.model.base == "sentence-transformers/LaBSE"
+    assert (recipe.batches.strategy, recipe.batches.alpha, recipe.training["max_steps"]) == ("hybrid", 0.5, 2000)
+
+
+@pytest.mark.slow
+def test_the_training_script_runs_with_the_stock_trainer(tmp_path: Path) -> None:
+    (script,) = re.findall(r"```python\n(from functools.*?)```", README, flags=re.DOTALL)
+    assert len([line for line in script.splitlines() if line and not line.startswith(("from", "import"))]) <= 10
+    save_corpus(load_corpus("ParallelWorld", rows=300), tmp_path / "corpus.jsonl")
+    changes = {
+        'SentenceTransformer("sentence-transformers/LaBSE")': "tiny_encoder()",
+        '("run", per_device_train_batch_size=100,': '("run", max_steps=20, learning_rate=0.2, report_to="none",',
+        ".train()\n": ".train()\nprint('mean loss', *(log['train_loss'] for log in trainer.state.log_history[-1:]))\n",
+        "SentenceTransformerTrainer(model": "trainer = SentenceTransformerTrainer(model",
+        "(model)).train()": "(model))\ntrainer.train()",
+    }
+    for shown, here in changes.items():
+        assert shown in script
+        script = script.replace(shown, here)
+    process = subprocess.run(
+        [sys.executable, "-c", "from mteb_hybrid.tiny import tiny_encoder\n" + script],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert process.returncode == 0, process.stderr
+    assert 0 < float(process.stdout.rpartition("mean loss")[2]) < 5

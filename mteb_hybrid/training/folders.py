@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,6 +13,9 @@ from typing import Any
 
 from mteb_hybrid.errors import HybridError
 from mteb_hybrid.training.outcome import RECORD
+
+TRACKED = "runs"
+"""Where trackers that write files, such as TensorBoard, write them: in the work folder, later beside the model."""
 
 _IDENTITY = "identity.json"
 
@@ -22,22 +27,46 @@ def work_folder(output: Path) -> Path:
 
 def check_folders(output: Path, *, resume: bool, overwrite: bool) -> None:
     """Raise a HybridError if a run must not begin, or cannot be resumed, with what is there."""
-    work = work_folder(output)
     if resume and overwrite:
         raise HybridError("--resume and --overwrite exclude each other: go on, or begin anew")
-    if output.exists() and not overwrite:
-        raise HybridError(f"{output} is there already; choose another --output, or replace it with --overwrite")
-    if overwrite and output.exists() and not (output / RECORD).is_file():
-        raise HybridError(f"--overwrite leaves {output} alone: no training run made it; choose another --output")
-    if work.exists() and not (resume or overwrite):
-        raise HybridError(f"{work} holds an unfinished training; go on with --resume, or begin anew with --overwrite")
-    if resume and not work.exists():
+    if output.name in {"", ".."}:
+        raise HybridError(f"{output} is no folder that a model can be written to; choose another --output")
+    with _told(output):
+        _check_output(output, overwrite)
+        _check_work(work_folder(output), resume, overwrite)
+        above = next(folder for folder in output.absolute().parents if folder.exists())
+        if not above.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        if not os.access(above, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
+def _check_output(output: Path, overwrite: bool) -> None:
+    ours = (output / RECORD).is_file()
+    if not output.exists() or (ours and overwrite):
+        return
+    way = "or replace it with --overwrite" if ours else "as --overwrite is for models that a training run made"
+    raise HybridError(f"{output} is there already; choose another --output, {way}")
+
+
+def _check_work(work: Path, resume: bool, overwrite: bool) -> None:
+    # an empty folder is nothing: the trainer makes one before training begins
+    there = work.exists() and not (work.is_dir() and not any(work.iterdir()))
+    if resume and not there:
         raise HybridError(f"there is nothing to resume: {work} is not there")
-    parent = output.absolute().parent
+    if there and overwrite and not (work / _IDENTITY).is_file():
+        raise HybridError(f"--overwrite leaves {work} alone: no training run made it; choose another --output")
+    if there and not (resume or overwrite):
+        raise HybridError(f"{work} holds an unfinished training; go on with --resume, or begin anew with --overwrite")
+
+
+@contextmanager
+def _told(output: Path) -> Iterator[None]:
+    """Tell in one line that nothing can be written there."""
     try:
-        parent.mkdir(parents=True, exist_ok=True)
+        yield
     except OSError as error:
-        raise HybridError(f"cannot make {parent} ({error.strerror or error}); choose another --output") from None
+        raise HybridError(f"cannot write {output} ({error.strerror or error}); choose another --output") from None
 
 
 def begin(output: Path, identity: Mapping[str, Any]) -> None:
@@ -47,16 +76,13 @@ def begin(output: Path, identity: Mapping[str, Any]) -> None:
         output: the model's folder to be.
         identity: what must be the same for the run to be resumed.
     """
-    try:
+    with _told(output):
+        output.absolute().parent.mkdir(parents=True, exist_ok=True)
         for folder in (work_folder(output), output):
             if folder.exists():
                 shutil.rmtree(folder)
         with whole_folder(work_folder(output)) as folder:
             (folder / _IDENTITY).write_text(json.dumps(identity), encoding="utf-8")
-    except OSError as error:
-        raise HybridError(
-            f"cannot write beside {output} ({error.strerror or error}); choose another --output"
-        ) from None
 
 
 def checkpoint_of(output: Path, identity: Mapping[str, Any]) -> Path | None:
@@ -77,6 +103,17 @@ def checkpoint_of(output: Path, identity: Mapping[str, Any]) -> Path | None:
             raise HybridError(
                 f"the {what} changed since {work} was begun; change it back to --resume, or begin anew with --overwrite"
             )
+    return _newest_checkpoint(work)
+
+
+def abandon(output: Path) -> None:
+    """Remove the work folder of a run that failed, unless there is a checkpoint to go on from."""
+    work = work_folder(output)
+    if _newest_checkpoint(work) is None:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _newest_checkpoint(work: Path) -> Path | None:
     whole = {path: step for path in work.glob("checkpoint-*") if (step := _step(path)) is not None}
     return max(whole, key=lambda path: whole[path], default=None)
 

@@ -26,7 +26,7 @@ def preview(recipe: Recipe, number: int, *, epoch: int = 0) -> Iterator[str]:
         HybridError: the data cannot be read, or a batch cannot be filled.
     """
     data = load_data(recipe)
-    batches = hybrid_batches(data, recipe.batches, seed=recipe.seed)
+    batches = hybrid_batches(data, recipe)
     for step, batch in enumerate(islice(batches.epoch(epoch), number)):
         corpus = data.corpora[batch.source]
         yield f"batch {step}: {_kind(batch, corpus)}, {len(batch.rows)} pairs of {corpus.name}"

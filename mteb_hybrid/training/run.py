@@ -17,7 +17,16 @@ from typing import TYPE_CHECKING, Any
 from mteb_hybrid.errors import HybridError
 from mteb_hybrid.training.base_model import Base, cut_texts, find_base, load_base_model, merge_lora, training_prompts
 from mteb_hybrid.training.batches import Batch, HybridBatches, batch_digest
-from mteb_hybrid.training.folders import begin, check_folders, checkpoint_of, whole_folder, work_folder
+from mteb_hybrid.training.folders import (
+    TRACKED,
+    abandon,
+    begin,
+    check_folders,
+    checkpoint_of,
+    whole_folder,
+    work_folder,
+)
+from mteb_hybrid.training.length import RunLength, run_length
 from mteb_hybrid.training.losses import build_loss
 from mteb_hybrid.training.outcome import RECIPE, RECORD, TrainingRecord, read_record, record_text
 from mteb_hybrid.training.recipe import Recipe
@@ -28,6 +37,7 @@ from mteb_hybrid.training.trainer import HybridTrainer, StopOnSignal
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer, SentenceTransformerTrainingArguments
+    from torch import nn
 
 _PACKAGES = ("mteb-hybrid", "sentence-transformers", "transformers", "torch", "accelerate", "datasets", "numpy")
 
@@ -50,19 +60,32 @@ class Trained:
 
 
 @dataclass(frozen=True)
-class _Length:
-    """How long a run is: batches in an epoch, batches between two steps of the optimizer, and its steps."""
+class _Plan:
+    """All that is known of a run before its model is loaded."""
 
-    epoch: int
-    accumulation: int
-    steps: int
+    recipe: Recipe
+    output: Path
+    base: Base
+    data: TrainingData
+    batches: HybridBatches
+    length: RunLength
+
+    @classmethod
+    def of(cls, recipe: Recipe, output: Path, processes: int) -> _Plan:
+        base = find_base(recipe.model)
+        data = load_data(recipe)
+        batches = hybrid_batches(data, recipe, processes=processes)
+        return cls(recipe, output, base, data, batches, run_length(recipe.training, len(batches)))
 
     @property
-    def batches(self) -> int:
-        """All batches of the run."""
-        in_epoch = -(-self.epoch // self.accumulation)
-        epochs, rest = divmod(self.steps, in_epoch)
-        return epochs * self.epoch + min(rest * self.accumulation, self.epoch)
+    def identity(self) -> dict[str, Any]:
+        """What must be the same for a run to be resumed."""
+        return {
+            "recipe": dump_recipe(self.recipe),
+            "data": list(self.data.fingerprints),
+            "base model": self.base.revision,
+            "number of processes": self.batches.size // self.recipe.batches.size,
+        }
 
 
 def train(
@@ -81,117 +104,117 @@ def train(
         output: the folder to write: a SentenceTransformer with ``recipe.yaml`` and ``training.json``.
         resume: go on from the last checkpoint of an interrupted run of the same recipe and data.
         overwrite: begin anew, and replace a model that is there.
-        show_progress_bar: as in the trainer.
+        show_progress_bar: with the losses beside it; without it, the trainer prints nothing.
         say: is told what happens, a line at a time.
 
     Returns:
         How it ended. On SIGINT or SIGTERM a checkpoint is written after the current step; ``resume`` goes on there.
 
     Raises:
-        HybridError: something is wrong with the recipe, the data, the base model or the folders; before training.
+        HybridError: something is wrong with the recipe, the data, the base model or the folders, before training; or
+            the model cannot be written, after it.
     """
     from accelerate import PartialState
     from accelerate.utils import set_seed
 
-    state = PartialState()
+    state = PartialState(cpu=_on_cpu(recipe))
     check_folders(output, resume=resume, overwrite=overwrite)
-    base = find_base(recipe.model)
-    data = load_data(recipe)
-    batches = hybrid_batches(data, recipe.batches, seed=recipe.seed, processes=state.num_processes)
-    length = _length(recipe, len(batches))
-    identity = {"recipe": dump_recipe(recipe), "data": [record.fingerprint for record in data.records]}
-    checkpoint = checkpoint_of(output, identity) if resume else None
+    plan = _Plan.of(recipe, output, state.num_processes)
+    checkpoint = checkpoint_of(output, plan.identity) if resume else None
     set_seed(recipe.seed)  # adapters are drawn at random
-    model = load_base_model(recipe.model, base=base)
+    model = load_base_model(recipe.model, base=plan.base)
     own_length = model.max_seq_length
     cut_texts(model, recipe.model)
     loss = build_loss(model, recipe.loss)
-    arguments = _arguments(recipe, model, data, length, work_folder(output), show_progress_bar)
-    state.wait_for_everyone()  # nobody may see what the next line makes before all have looked
-    if state.is_main_process:
-        if not resume:
-            begin(output, identity)
-        for line in _summary(recipe, data, length, checkpoint):
-            say(line)
-    state.wait_for_everyone()
-    return _run(recipe, output, base, model, own_length, loss, arguments, data, batches, length, checkpoint)
+    state.wait_for_everyone()  # nobody may see what the next lines make before all have looked
+    try:
+        stop = StopOnSignal()
+        trainer = _trainer(plan, model, loss, stop, show_progress_bar)
+        if state.is_main_process:
+            if not resume:
+                begin(output, plan.identity)
+            for line in _summary(plan, checkpoint):
+                say(line)
+        state.wait_for_everyone()
+        seconds = _fit(trainer, stop, checkpoint)
+        step = trainer.state.global_step
+        if stop.received is not None and step < plan.length.steps:
+            return Trained(None, stop.received, step, state.is_main_process)
+        if state.is_main_process:
+            if recipe.model.max_seq_length is not None:
+                model.max_seq_length = own_length
+            _save(model, recipe, _record(plan, trainer, seconds), output)
+        state.wait_for_everyone()
+        return Trained(output, None, step, state.is_main_process)
+    except BaseException:
+        if state.is_main_process:
+            abandon(output)
+        raise
 
 
-def _run(
-    recipe: Recipe,
-    output: Path,
-    base: Base,
-    model: SentenceTransformer,
-    own_length: int | None,
-    loss: Any,
-    arguments: SentenceTransformerTrainingArguments,
-    data: TrainingData,
-    batches: HybridBatches,
-    length: _Length,
-    checkpoint: Path | None,
-) -> Trained:
+def _trainer(
+    plan: _Plan, model: SentenceTransformer, loss: nn.Module, stop: StopOnSignal, show_progress_bar: bool
+) -> HybridTrainer:
+    from transformers import PrinterCallback
+
     from mteb_hybrid.data.parallel_corpus import parallel_views
 
-    stop = StopOnSignal()
-    trainer = HybridTrainer(
-        model=model,
-        args=arguments,
-        train_dataset=parallel_views(data.corpora),
-        eval_dataset=data.validation,
-        loss=loss,
-        callbacks=[stop, *_early_stopping(recipe)],
-    )
+    try:
+        trainer = HybridTrainer(
+            model=model,
+            args=_arguments(plan, model, show_progress_bar),
+            train_dataset=parallel_views(plan.data.corpora),
+            eval_dataset=plan.data.validation,
+            loss=loss,
+            callbacks=[stop, *_early_stopping(plan.recipe)],
+        )
+    except (ValueError, ImportError, RuntimeError) as error:  # the last by trackers that are not installed
+        raise HybridError(f"training: {error}") from error
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def _fit(trainer: HybridTrainer, stop: StopOnSignal, checkpoint: Path | None) -> float:
+    """Train, and tell how many seconds it took."""
+    from safetensors import SafetensorError
+
     began = time.monotonic()
     try:
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    except (ValueError, ImportError, TypeError) as error:
+        if stop.began:
+            raise
+        raise HybridError(f"training: {error}") from error  # of the optimizer or the schedule
+    except BrokenPipeError:
+        raise
+    except (OSError, SafetensorError) as error:
+        raise HybridError(f"training stopped ({error}); mend that, and go on with --resume") from error
     finally:
         stop.restore()
-    main = trainer.is_world_process_zero()
-    if stop.received is not None and trainer.state.global_step < length.steps:
-        return Trained(None, stop.received, trainer.state.global_step, main)
-    if main:
-        record = _record(base, data, batches, length, trainer, time.monotonic() - began)
-        if recipe.model.max_seq_length is not None:
-            model.max_seq_length = own_length
-        _save(model, recipe, record, output)
-    trainer.accelerator.wait_for_everyone()
-    return Trained(output, None, trainer.state.global_step, main)
-
-
-def _length(recipe: Recipe, epoch: int) -> _Length:
-    accumulation = int(recipe.training.get("gradient_accumulation_steps", 1))
-    steps = int(recipe.training.get("max_steps", -1))
-    if steps <= 0:
-        in_epoch = -(-epoch // accumulation)
-        steps = -int(-float(recipe.training.get("num_train_epochs", 3)) * in_epoch // 1)
-    return _Length(epoch, accumulation, steps)
+    return time.monotonic() - began
 
 
 def _arguments(
-    recipe: Recipe,
-    model: SentenceTransformer,
-    data: TrainingData,
-    length: _Length,
-    work: Path,
-    show_progress_bar: bool,
+    plan: _Plan, model: SentenceTransformer, show_progress_bar: bool
 ) -> SentenceTransformerTrainingArguments:
     import torch
     from sentence_transformers import SentenceTransformerTrainingArguments
     from sentence_transformers.base.sampler import BatchSamplers
 
+    recipe, length = plan.recipe, plan.length
     tenth = max(1, min(500, length.steps // 10))
     values: dict[str, Any] = {
         "logging_steps": max(1, length.steps // 50),
         "save_steps": tenth,
         "save_total_limit": 2,
         "report_to": "none",
-        "use_cpu": not torch.accelerator.is_available(),  # said, or bf16 is refused there
-        "dataloader_pin_memory": torch.accelerator.is_available(),
+        "dataloader_pin_memory": torch.cuda.is_available(),
         **recipe.training,
-        "output_dir": str(work),
+        "output_dir": str(work_folder(plan.output)),
+        "use_cpu": _on_cpu(recipe),  # said outright, or bf16 is refused
         "per_device_train_batch_size": recipe.batches.size,
         "seed": recipe.seed,
-        "prompts": training_prompts(model, max(corpus.negatives for corpus in data.corpora)),
+        "prompts": training_prompts(model, max(corpus.negatives for corpus in plan.data.corpora)),
         "batch_sampler": BatchSamplers.NO_DUPLICATES,  # of the validation; training has its own
         "multi_dataset_batch_sampler": partial(
             HybridBatchSampler,
@@ -207,10 +230,19 @@ def _arguments(
         values |= {"eval_strategy": "steps", "eval_steps": every, "save_strategy": "steps", "save_steps": every}
         values |= {"load_best_model_at_end": True, "metric_for_best_model": "eval_loss", "greater_is_better": False}
         values.setdefault("per_device_eval_batch_size", recipe.batches.size)
-    try:
-        return SentenceTransformerTrainingArguments(**values)
-    except (ValueError, ImportError) as error:
-        raise HybridError(f"training: {error}") from None
+    arguments = SentenceTransformerTrainingArguments(**values)
+    arguments.dataloader_drop_last = False  # as set for several processes; but all of a validation may be a short batch
+    arguments._n_gpu = min(arguments.n_gpu, 1)  # several have a process each; else the trainer would enlarge the batch
+    return arguments
+
+
+def _on_cpu(recipe: Recipe) -> bool:
+    """Whether to train on the processor, as is asked or as nothing else is there; processes agree on it at once."""
+    import torch
+    from accelerate.utils import parse_flag_from_env
+
+    asked = recipe.training.get("use_cpu", parse_flag_from_env("ACCELERATE_USE_CPU"))
+    return bool(asked) or not torch.accelerator.is_available()
 
 
 def _early_stopping(recipe: Recipe) -> list[Any]:
@@ -220,7 +252,8 @@ def _early_stopping(recipe: Recipe) -> list[Any]:
     return [EarlyStoppingCallback(early_stopping_patience=patience)] if patience else []
 
 
-def _summary(recipe: Recipe, data: TrainingData, length: _Length, checkpoint: Path | None) -> list[str]:
+def _summary(plan: _Plan, checkpoint: Path | None) -> list[str]:
+    recipe, data, length = plan.recipe, plan.data, plan.length
     lines = [
         f"data: {record.name}, {record.rows:,} rows, {record.pairs:,} pairs in {', '.join(record.languages)}"
         for record in data.records
@@ -228,48 +261,51 @@ def _summary(recipe: Recipe, data: TrainingData, length: _Length, checkpoint: Pa
     if data.validation is not None:
         lines.append(f"validation: {len(data.validation):,} pairs")
     lines.append(
-        f"batches: {recipe.batches.strategy}, {recipe.batches.size} pairs, {length.epoch:,} an epoch; "
+        f"batches: {recipe.batches.strategy}, {plan.batches.size} pairs, {length.epoch:,} an epoch; "
         f"{length.steps:,} steps"
     )
     return lines + ([f"resuming from {checkpoint.name}"] if checkpoint else [])
 
 
-def _record(
-    base: Base,
-    data: TrainingData,
-    batches: HybridBatches,
-    length: _Length,
-    trainer: HybridTrainer,
-    seconds: float,
-) -> TrainingRecord:
-    done = _Length(length.epoch, length.accumulation, trainer.state.global_step).batches
-    best = trainer.state.best_model_checkpoint
+def _record(plan: _Plan, trainer: HybridTrainer, seconds: float) -> TrainingRecord:
+    base, state = plan.base, trainer.state
+    best = state.best_model_checkpoint
     before = read_record(Path(base.source)) if base.kind == "folder" else None
     return TrainingRecord(
         base=base.source,
         base_revision=base.revision,
         base_mteb_tasks=sorted(before.mteb_tasks) if before else [],
-        data=list(data.records),
-        steps=trainer.state.global_step,
+        data=list(plan.data.records),
+        steps=state.global_step,
         best_step=int(best.rpartition("-")[2]) if best else None,
-        batch_size=batches.size,
+        batch_size=plan.batches.size,
         processes=trainer.args.world_size,
-        batches_digest=batch_digest(islice(_all(batches), done)),
+        batches_digest=batch_digest(islice(_all(plan.batches), plan.length.batches_by(state.global_step))),
         seconds=round(seconds, 1),
         hardware=_hardware(),
         versions={"python": platform.python_version(), **{name: _version(name) for name in _PACKAGES}},
-        curve=trainer.state.log_history,
+        curve=state.log_history,
     )
 
 
 def _save(model: SentenceTransformer, recipe: Recipe, record: TrainingRecord, output: Path) -> None:
+    from safetensors import SafetensorError
+
     if recipe.model.lora is not None:
         merge_lora(model)
-    with whole_folder(output) as folder:
-        model.save_pretrained(str(folder), create_model_card=False)
-        (folder / RECIPE).write_text(dump_recipe(recipe), encoding="utf-8")
-        (folder / RECORD).write_text(record_text(record), encoding="utf-8")
-    shutil.rmtree(work_folder(output), ignore_errors=True)
+    work = work_folder(output)
+    try:
+        with whole_folder(output) as folder:
+            model.save_pretrained(str(folder), create_model_card=False)
+            (folder / RECIPE).write_text(dump_recipe(recipe), encoding="utf-8")
+            (folder / RECORD).write_text(record_text(record), encoding="utf-8")
+            if (work / TRACKED).is_dir():
+                shutil.copytree(work / TRACKED, folder / TRACKED)
+    except (OSError, SafetensorError) as error:
+        raise HybridError(
+            f"cannot write {output} ({getattr(error, 'strerror', None) or error}); mend that, and go on with --resume"
+        ) from error
+    shutil.rmtree(work, ignore_errors=True)
 
 
 def _all(batches: HybridBatches) -> Iterator[Batch]:

@@ -11,8 +11,9 @@ from mteb_hybrid.data.corpus_files import load_corpus
 from mteb_hybrid.data.parallel_corpus import ParallelCorpus
 from mteb_hybrid.errors import HybridError
 from mteb_hybrid.training.batches import HybridBatches
+from mteb_hybrid.training.length import run_length
 from mteb_hybrid.training.outcome import SourceRecord
-from mteb_hybrid.training.recipe import BatchSettings, Recipe, SourceSettings, ValidationSettings
+from mteb_hybrid.training.recipe import Recipe, SourceSettings, ValidationSettings
 from mteb_hybrid.training.sampler import row_index
 from mteb_hybrid.training.validation import hold_out, validation_pairs
 
@@ -25,11 +26,13 @@ class TrainingData:
         corpora: the training part of each source.
         validation: pairs whose loss is measured; None if the recipe asks for none.
         records: what is written down of each source, the held-out part included.
+        fingerprints: of all texts, those of a validation source included.
     """
 
     corpora: tuple[ParallelCorpus, ...]
     validation: datasets.Dataset | None
     records: tuple[SourceRecord, ...]
+    fingerprints: tuple[str, ...]
 
 
 def load_data(recipe: Recipe) -> TrainingData:
@@ -45,30 +48,31 @@ def load_data(recipe: Recipe) -> TrainingData:
         raise HybridError(f"two sources are called {twice}; give each its own name in data")
     records = tuple(map(_record, recipe.data, corpora))
     if recipe.validation is None:
-        return TrainingData(tuple(corpora), None, records)
+        return TrainingData(tuple(corpora), None, records, _fingerprints(corpora))
     training, held_out = _part(corpora, recipe.validation, recipe.seed)
     validation = validation_pairs(
         held_out, pairs=recipe.validation.pairs, languages=recipe.validation.languages, seed=recipe.seed
     )
-    return TrainingData(training, validation, records)
+    return TrainingData(training, validation, records, _fingerprints([*corpora, *held_out]))
 
 
-def hybrid_batches(
-    data: TrainingData, settings: BatchSettings, *, seed: int, processes: int = 1, steps: int | None = None
-) -> HybridBatches:
+def hybrid_batches(data: TrainingData, recipe: Recipe, *, processes: int = 1) -> HybridBatches:
     """The batches that training will see, as the sampler makes them.
 
     Raises:
         HybridError: a batch cannot be filled.
     """
+    settings = recipe.batches
+    size = settings.size * processes
+    epoch = sum(map(len, data.corpora)) // size
     return HybridBatches(
         [row_index(corpus) for corpus in data.corpora],
-        settings.size * processes,
+        size,
         strategy=settings.strategy,
         alpha=settings.alpha,
-        steps=steps,
+        steps=run_length(recipe.training, epoch).batches,
         size_exponent=settings.size_exponent,
-        seed=seed,
+        seed=recipe.seed,
     )
 
 
@@ -99,3 +103,7 @@ def _record(source: SourceSettings, corpus: ParallelCorpus) -> SourceRecord:
         fingerprint=corpus.fingerprint,
         mteb_tasks=sorted({*source.mteb_tasks, *corpus.trained_on}),
     )
+
+
+def _fingerprints(corpora: Sequence[ParallelCorpus]) -> tuple[str, ...]:
+    return tuple(corpus.fingerprint for corpus in corpora)

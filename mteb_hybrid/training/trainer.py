@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from types import FrameType
 from typing import Any
 
@@ -18,7 +19,8 @@ class HybridTrainer(SentenceTransformerTrainer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._sums = torch.zeros(len(KINDS), 2, dtype=torch.float64)
+        self._sums = torch.zeros(len(KINDS), 2)
+        self.add_callback(SamplerEpoch())
 
     def should_dataset_name_column_be_added(self, *args: Any, **kwargs: Any) -> bool:
         """The name of its view tells the kind of a batch."""
@@ -42,6 +44,11 @@ class HybridTrainer(SentenceTransformerTrainer):
             sums[KINDS.index(kind)] += torch.stack([loss.detach().to(sums), torch.ones((), device=loss.device)])
         return outcome
 
+    def _run_epoch(self, *args: Any, **kwargs: Any) -> None:
+        """As the trainer's, which takes one step too many when it is resumed after the last."""
+        if self.state.global_step < self.state.max_steps:
+            super()._run_epoch(*args, **kwargs)  # type: ignore[no-untyped-call]
+
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """As the trainer's, with the mean loss of each kind of batch since the last time."""
         if "loss" in logs:
@@ -60,23 +67,46 @@ def kind_of_view(name: str) -> str:
     return "mono" if view[:half] == view[half + 1 :] and view[half : half + 1] == "-" else "cross"
 
 
+class SamplerEpoch(TrainerCallback):
+    """Tells the batch sampler which epoch it is: the trainer does not, where several processes resume within one."""
+
+    def on_epoch_begin(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        train_dataloader: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """Look for the sampler within those that cut and skip its batches."""
+        sampler = train_dataloader.batch_sampler
+        while hasattr(sampler, "batch_sampler"):
+            sampler = sampler.batch_sampler
+        sampler.set_epoch(int(state.epoch or 0))
+
+
 class StopOnSignal(TrainerCallback):
     """Ends training after the current step on SIGINT or SIGTERM, with a checkpoint; a second signal ends it at once.
 
     Attributes:
         received: the signal, or None.
+        began: whether training has begun.
     """
 
     SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
     def __init__(self) -> None:
         self.received: signal.Signals | None = None
+        self.began = False
         self._before: dict[signal.Signals, Any] = {}
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         """Listen."""
+        self.began = True
+        if threading.current_thread() is not threading.main_thread():
+            return  # signals are for the main thread alone
         for number in self.SIGNALS:
             self._before[number] = signal.signal(number, self._handle)
 
