@@ -132,7 +132,7 @@ def language_tables(
 
 
 def with_changes(table: Table, baseline: str) -> Table:
-    """Add to every figure how far it is from the baseline's.
+    """Add to every figure how far it is from the baseline's, unless one of them lacks subsets.
 
     Args:
         table: the table.
@@ -148,7 +148,7 @@ def with_changes(table: Table, baseline: str) -> Table:
 
 
 def _changed(cell: Cell, base: Cell) -> Cell:
-    if cell.value is None or base.value is None:
+    if cell.value is None or base.value is None or cell.note or base.note:
         return cell
     return replace(cell, change=cell.value - base.value)
 

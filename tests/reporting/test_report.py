@@ -75,6 +75,29 @@ def test_by_language_follows_the_summary(folder: Path) -> None:
     ]
 
 
+def test_a_baseline_comes_first_and_others_show_how_far_they_are_from_it(folder: Path) -> None:
+    write(
+        folder, "org/base", "ToyMultilingual", {"de-all": {"map": 0.5}, "el-all": {"map": 0.3}, "en-all": {"map": 0.4}}
+    )
+    write(
+        folder,
+        "local/ours",
+        "ToyMultilingual",
+        {"de-all": {"map": 0.5}, "el-all": {"map": 0.3}, "en-all": {"map": 0.1}},
+    )
+    text = report(folder, ["ours"], baseline="base", benchmarks=["Toy"])
+    assert text.index("org/base") < text.index("local/ours")
+    assert "0.300 (-0.100)" in text
+    with pytest.raises(HybridError, match="no results of model 'bas'; did you mean 'org/base'"):
+        report(folder, baseline="bas")
+    write(folder, "org/base", "ToyMonolingual", {"de-de": {"map": 0.5}})
+    other = folder / "results" / "org__base" / "rev2"
+    other.mkdir()
+    (other / "ToyMonolingual.json").write_text((other.parent / "rev1" / "ToyMonolingual.json").read_text())
+    with pytest.raises(HybridError, match="several revisions of base; name one"):
+        report(folder, baseline="base")
+
+
 def test_the_inner_folder_will_do(folder: Path) -> None:
     assert report(folder / "results") == report(folder)
 

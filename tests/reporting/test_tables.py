@@ -13,7 +13,7 @@ from mteb_hybrid.reporting.benchmarks import Benchmark, find_benchmarks
 from mteb_hybrid.reporting.published import published_models
 from mteb_hybrid.reporting.results import ModelResults
 from mteb_hybrid.reporting.settings import Setting
-from mteb_hybrid.reporting.tables import Table, language_tables, row_labels, summary_tables
+from mteb_hybrid.reporting.tables import Table, language_tables, row_labels, summary_tables, with_changes
 
 Tasks = Mapping[str, Mapping[str, Mapping[str, float]]]
 
@@ -52,6 +52,22 @@ def summary(*results: ModelResults, against_published: bool = False) -> list[Tab
 def figures(table: Table) -> list[float | None]:
     """The first row's figures, without what binary fractions add."""
     return [cell.value if cell.value is None else round(cell.value, 12) for cell in table.rows[0].cells]
+
+
+def changes(table: Table, label: str) -> list[float | None]:
+    (found,) = (each for each in table.rows if each.label == label)
+    return [cell.change if cell.change is None else round(cell.change, 12) for cell in found.cells]
+
+
+def test_changes_from_a_baseline() -> None:
+    better = TOY | {"ToyMonolingual": {"de-de": {"map": 0.9}, "en-en": {"map": 1.0}}}
+    part = {"ToyMonolingual": {"de-de": {"map": 0.9}}, "ToyMultilingual": TOY["ToyMultilingual"]}
+    table = summary(model(), model("local/better", better), model("local/part", part))[0]
+    compared = with_changes(table, "local/toy")
+    assert changes(compared, "local/toy") == [None, None, None, None]
+    assert changes(compared, "local/better")[:3] == [0.1, 0.0, 0.0]
+    assert changes(compared, "local/part") == [None, None, 0.0, None]  # half of the first setting is no comparison
+    assert with_changes(table, "local/other") == table
 
 
 def row(table: Table, label: str) -> Sequence[float | None]:
