@@ -43,6 +43,8 @@ class TrainingRecord(BaseModel):
     """Its commit on the Hub, or the fingerprint of its folder."""
     base_mteb_tasks: list[str]
     """Tasks whose texts the base model was trained on, if a record of ours says so."""
+    origin: str | None = None
+    """What all training began with, here or before: a Hub id or ``mteb-hybrid/tiny``; None if that is not known."""
     data: list[SourceRecord]
     steps: int
     """Steps of the optimizer."""

@@ -118,8 +118,9 @@ def train(
     from accelerate.utils import set_seed
 
     state = PartialState(cpu=_on_cpu(recipe))
+    processes, main = state.num_processes, state.is_main_process  # the state is lost when the trainer's arguments fail
     check_folders(output, resume=resume, overwrite=overwrite)
-    plan = _Plan.of(recipe, output, state.num_processes)
+    plan = _Plan.of(recipe, output, processes)
     checkpoint = checkpoint_of(output, plan.identity) if resume else None
     set_seed(recipe.seed)  # adapters are drawn at random
     model = load_base_model(recipe.model, base=plan.base)
@@ -130,7 +131,7 @@ def train(
     try:
         stop = StopOnSignal()
         trainer = _trainer(plan, model, loss, stop, show_progress_bar)
-        if state.is_main_process:
+        if main:
             if not resume:
                 begin(output, plan.identity)
             for line in _summary(plan, checkpoint):
@@ -139,15 +140,15 @@ def train(
         seconds = _fit(trainer, stop, checkpoint)
         step = trainer.state.global_step
         if stop.received is not None and step < plan.length.steps:
-            return Trained(None, stop.received, step, state.is_main_process)
-        if state.is_main_process:
+            return Trained(None, stop.received, step, main)
+        if main:
             if recipe.model.max_seq_length is not None:
                 model.max_seq_length = own_length
             _save(model, recipe, _record(plan, trainer, seconds), output)
         state.wait_for_everyone()
-        return Trained(output, None, step, state.is_main_process)
+        return Trained(output, None, step, main)
     except BaseException:
-        if state.is_main_process:
+        if main:
             abandon(output)
         raise
 
@@ -271,10 +272,12 @@ def _record(plan: _Plan, trainer: HybridTrainer, seconds: float) -> TrainingReco
     base, state = plan.base, trainer.state
     best = state.best_model_checkpoint
     before = read_record(Path(base.source)) if base.kind == "folder" else None
+    begun_with = base.source if base.kind != "folder" else None
     return TrainingRecord(
         base=base.source,
         base_revision=base.revision,
         base_mteb_tasks=sorted(before.mteb_tasks) if before else [],
+        origin=before.origin if before else begun_with,
         data=list(plan.data.records),
         steps=state.global_step,
         best_step=int(best.rpartition("-")[2]) if best else None,

@@ -205,6 +205,19 @@ def test_the_record(small: Callable[..., Recipe], folder: Path, tmp_path: Path) 
     assert [entry["step"] for entry in found.curve if "loss" in entry] == list(range(1, 11))
 
 
+def test_training_goes_on_from_a_trained_model(small: Callable[..., Recipe], folder: Path, tmp_path: Path) -> None:
+    """What was trained on before stays known; what a folder of other origin began with is not."""
+    source = {"source": str(folder / "ragged.jsonl"), "mteb_tasks": ["A"]}
+    first = run(recipe("mteb-hybrid/tiny", source, training={"max_steps": 1}), tmp_path / "first")
+    source = {"source": str(folder / "ragged.jsonl"), "mteb_tasks": ["B"]}
+    second = run(recipe(first, source, training={"max_steps": 1}), tmp_path / "second")
+    third = run(recipe(second, folder / "ragged.jsonl", training={"max_steps": 1}), tmp_path / "third")
+    assert record(second).base_mteb_tasks == ["A"]
+    assert record(third).mteb_tasks == {"A", "B"}
+    assert [record(model).origin for model in (first, second, third)] == ["mteb-hybrid/tiny"] * 3
+    assert record(run(small(), tmp_path / "other")).origin is None
+
+
 @pytest.mark.parametrize("epochs", [1, 2.4])
 def test_the_length_in_epochs(epochs: float, small: Callable[..., Recipe], tmp_path: Path) -> None:
     model = run(small(training={"max_steps": None, "num_train_epochs": epochs}), tmp_path / "ours")
@@ -353,6 +366,32 @@ def test_options_of_a_transformer(option: str, folder: Path, tmp_path: Path) -> 
     assert loaded.max_seq_length == SentenceTransformer(str(folder / "transformer"), device="cpu").max_seq_length
     assert loaded.encode(["deq1"]).shape == (1, 16)
     assert all(parameter.dtype == torch.float32 for parameter in loaded.parameters())
+
+
+# ---- sources
+
+
+def test_sources_of_one_name(folder: Path) -> None:
+    with pytest.raises(HybridError, match="two sources are called whole; give each its own name in data"):
+        load_data(recipe("mteb-hybrid/tiny", *[folder / "whole.jsonl"] * 2))
+    sources = [{"source": str(folder / "whole.jsonl"), "name": name} for name in ("a", "b")]
+    assert [corpus.name for corpus in load_data(recipe("mteb-hybrid/tiny", *sources)).corpora] == ["a", "b"]
+
+
+def test_tasks_of_a_source_that_the_package_knows(lareqa_data: Path) -> None:
+    source = {"source": "MLQA-R", "mteb_tasks": ["Mine"], "languages": ["de", "en"], "rows": 50}
+    (found,) = load_data(recipe("mteb-hybrid/tiny", source)).records
+    assert {"Mine", "MLQARMonolingual", "MLQARMultilingual", "MLQAR"} <= set(found.mteb_tasks)
+    assert (found.languages, found.rows) == (["de", "en"], 50)
+
+
+def test_what_is_held_out_is_not_trained_on(small: Callable[..., Recipe], seen: list[Texts], tmp_path: Path) -> None:
+    asked = small(validation={"share": 0.5}, training={"max_steps": 20})
+    run(asked, tmp_path / "ours")
+    held_out = set(range(ROWS)) - {int(name) for name in load_data(asked).corpora[0].table["id"].to_pylist()}
+    trained = {int(text.rpartition("q")[2]) for columns in seen for text in columns[0]}
+    assert len(held_out) == len(trained) == ROWS // 2
+    assert not held_out & trained
 
 
 # ---- stopped and resumed
