@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import json
 import os
 import re
@@ -26,7 +27,7 @@ from mteb_hybrid.training.batches import HybridBatches
 from mteb_hybrid.training.recipe_file import describe_recipe
 from mteb_hybrid.training.sampler import row_index
 from mteb_hybrid.training.trainer import StopOnSignal
-from tests.test_cli import Commands, child_environment, told
+from tests.test_cli import Ended, _run_forked, child_environment, told
 from tests.training.small_runs import LANGUAGES, record, rows, static_model, weights, words_of, write
 
 RECIPE: dict[str, Any] = {
@@ -334,9 +335,9 @@ TrainerState.save_to_json = killed
 # What mteb makes of the user's names.
 NAMED = """
 import json, mteb
-from mteb_hybrid.registry import register_named_models
+from mteb_hybrid.registry import register
 
-register_named_models()
+register()
 for name in {names}:
     meta = mteb.get_model_meta(name)
     zero_shot = {{task: meta.is_zero_shot_on([mteb.get_task(task)]) for task in {tasks}}}
@@ -345,27 +346,44 @@ for name in {names}:
 """
 
 
-@pytest.fixture(scope="module")
-def command(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
-    """What runs commands in forks of one process that has imported mteb: each is as good as a fresh process."""
+class Forks:
+    """Runs commands in forks of this process, which has imported all that they need: each is as good as a fresh one."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+
+    def __call__(self, *arguments: str, folder: Path, before: str = "") -> Ended:
+        """Run a command in a folder; before it, execute some code."""
+        out, err = self._home / "out", self._home / "err"
+        env = {"HF_HUB_OFFLINE": "1", "MTEB_HYBRID_MODELS": str(self._home / "models.toml")}
+        request = {"arguments": arguments, "folder": str(folder), "before": before, "env": env}
+        pid = os.fork()
+        if pid == 0:
+            sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", closefd=False)  # not pytest's
+            _run_forked(request | {"out": str(out), "err": str(err)})
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        return Ended(code, out.read_text(), err.read_text())
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Forks:
+    """What runs commands in processes of their own."""
     if not hasattr(os, "fork"):
         pytest.skip("no fork on this system")
-    commands = Commands(tmp_path_factory.mktemp("home"))
-    yield commands
-    commands.close()
+    importlib.import_module("mteb")
+    home = tmp_path / "home"
+    home.mkdir()
+    return Forks(home)
 
 
-ONE_THREAD = "import torch; torch.set_num_threads(1)\n"
-
-
-def test_a_killed_process(here: Path, command: Commands) -> None:
-    whole = command("train", "recipe.yaml", "--output", "whole", folder=here, before=ONE_THREAD)
+def test_a_killed_process(here: Path, command: Forks) -> None:
+    whole = command("train", "recipe.yaml", "--output", "whole", folder=here)
     assert (whole.code, whole.out.splitlines()[-1]) == (0, "whole is trained (10 steps)")
-    assert command("train", "recipe.yaml", "--output", "ours", folder=here, before=ONE_THREAD + KILLED).code == -9
+    assert command("train", "recipe.yaml", "--output", "ours", folder=here, before=KILLED).code == -9
     work = here / "ours.training"
     assert (work / "checkpoint-8" / "model.safetensors").is_file()
     assert not (work / "checkpoint-8" / "trainer_state.json").exists()
-    resumed = command("train", "recipe.yaml", "--output", "ours", "--resume", folder=here, before=ONE_THREAD)
+    resumed = command("train", "recipe.yaml", "--output", "ours", "--resume", folder=here)
     assert (resumed.code, resumed.out.splitlines()[-1]) == (0, "ours is trained (10 steps)")
     assert "resuming from checkpoint-6" in resumed.out
     assert weights(here / "ours") == weights(here / "whole")
@@ -383,7 +401,7 @@ sys.stdout.reconfigure(line_buffering=True)
 """
 
 
-def test_a_reader_that_has_seen_enough(here: Path, command: Commands) -> None:
+def test_a_reader_that_has_seen_enough(here: Path, command: Forks) -> None:
     """The batches end, all is well; a training ends, and is not done."""
     shown = command("batches", "recipe.yaml", folder=here, before=UNREAD)
     assert (shown.code, shown.err) == (0, "")
@@ -393,7 +411,7 @@ def test_a_reader_that_has_seen_enough(here: Path, command: Commands) -> None:
     assert not (here / "models" / "recipe").exists()
 
 
-def test_a_named_model_is_found_by_mteb(here: Path, command: Commands) -> None:
+def test_a_named_model_is_found_by_mteb(here: Path, command: Forks) -> None:
     """Trained on texts of a task, and then on others: neither is zero-shot on that task."""
     recipe = yaml.safe_load((here / "recipe.yaml").read_text())
     recipe["model"]["base"] = "mteb-hybrid/tiny"
@@ -430,7 +448,7 @@ def test_a_named_model_is_found_by_mteb(here: Path, command: Commands) -> None:
 
 # ---- real processes, and several
 
-LONG = ("--set", "training.max_steps=2000", "--set", "training.save_steps=100", "-q")
+LONG = ("--set", "training.max_steps=1000", "--set", "training.save_steps=50", "-q")
 PYTHON = (sys.executable, "-m", "mteb_hybrid", "train", "recipe.yaml")
 
 
@@ -456,11 +474,14 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
-def interrupted(here: Path, number: signal.Signals, *words: str) -> tuple[int, str, str]:
-    """Send a process a signal when it has written a checkpoint."""
+def interrupted(here: Path, number: signal.Signals, *words: str, after: int = 0) -> tuple[int, str, str]:
+    """Send a process a signal when it has written a checkpoint after some step."""
     process = start(here, *words)
     deadline = time.monotonic() + 300
-    while not any((here / "ours.training").glob("checkpoint-*/trainer_state.json")):
+    while not any(
+        int(state.parent.name.rpartition("-")[2]) > after
+        for state in (here / "ours.training").glob("checkpoint-*/trainer_state.json")
+    ):
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -469,16 +490,19 @@ def interrupted(here: Path, number: signal.Signals, *words: str) -> tuple[int, s
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupted_process(number: signal.Signals, code: int, here: Path) -> None:
+def test_a_process_interrupted_again_and_again(here: Path) -> None:
     assert ended(start(here, *PYTHON, *LONG, "--output", "whole"))[0] == 0
-    returned, out, err = interrupted(here, number, *PYTHON, *LONG, "--output", "ours")
-    assert (returned, out) == (code, "")
-    (line,) = (line for line in err.splitlines() if line.startswith("mteb-hybrid:"))
-    step = int(re.sub(r".*after step ([\d,]+), with a checkpoint; .*", r"\1", line).replace(",", ""))
-    assert 100 <= step < 2000
-    assert "Traceback" not in err
-    assert ended(start(here, *PYTHON, *LONG, "--output", "ours", "--resume"))[0] == 0
+    ours, step = (*PYTHON, *LONG, "--output", "ours"), 0
+    for number, code, options in ((signal.SIGINT, 130, ()), (signal.SIGTERM, 143, ("--resume",))):
+        returned, out, err = interrupted(here, number, *ours, *options, after=step)
+        assert (returned, out) == (code, "")
+        (line,) = (line for line in err.splitlines() if line.startswith("mteb-hybrid:"))
+        stopped = int(re.sub(r".*after step ([\d,]+), with a checkpoint; .*", r"\1", line).replace(",", ""))
+        assert step < stopped < 1000
+        assert (here / "ours.training" / f"checkpoint-{stopped}").is_dir()
+        assert "Traceback" not in err
+        step = stopped
+    assert ended(start(here, *ours, "--resume"))[0] == 0
     assert weights(here / "ours") == weights(here / "whole")
 
 

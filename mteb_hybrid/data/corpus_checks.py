@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow
 import pyarrow.compute as pc
 
-from mteb_hybrid.data.languages import langscript
+from mteb_hybrid.data.languages import language_and_script
 from mteb_hybrid.data.parallel_corpus import ParallelCorpus
 from mteb_hybrid.errors import HybridError, one_line
 
@@ -52,7 +52,7 @@ class Columns:
             raise HybridError(f"{where}: {one_line(name, 60)!r} is no column of a parallel corpus{_column_hint(name)}")
         _, negative, tag = match.groups()
         try:
-            langscript(tag)
+            language_and_script(tag)
         except HybridError as error:
             raise HybridError(f"{where}: column {one_line(name, 60)}: {error}") from None
         other = self.languages.setdefault(langcodes.Language.get(tag).maximize().to_tag(), tag)

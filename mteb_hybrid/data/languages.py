@@ -11,6 +11,28 @@ from mteb_hybrid.errors import HybridError, one_line
 
 @lru_cache(maxsize=1024)
 def langscript(tag: str) -> str:
+    """Return the form of a language tag that mteb's metadata uses, such as ``deu-Latn``.
+
+    Args:
+        tag: as for ``language_and_script``.
+
+    Raises:
+        HybridError: the tag is not a language tag, or mteb does not know its language or script.
+    """
+    from mteb.languages import check_language_code
+
+    code = language_and_script(tag)
+    try:
+        check_language_code(code)
+    except ValueError:
+        raise HybridError(
+            f"language tag {tag!r} is not one that mteb knows ({code}): name a language and its script"
+        ) from None
+    return code
+
+
+@lru_cache(maxsize=1024)
+def language_and_script(tag: str) -> str:
     """Return the ISO 639-3 language and ISO 15924 script of a BCP 47 language tag.
 
     Args:
@@ -18,10 +40,10 @@ def langscript(tag: str) -> str:
             is not named is the language's likely one (CLDR).
 
     Returns:
-        The form mteb's metadata uses, such as ``deu-Latn``.
+        Both, as in ``deu-Latn``.
 
     Raises:
-        HybridError: the tag is not a language tag, or its language or script is not known.
+        HybridError: the tag is not a language tag, or its script is not known.
     """
     try:
         language = langcodes.Language.get(tag)
@@ -34,12 +56,4 @@ def langscript(tag: str) -> str:
         ) from None
     if not script:
         raise HybridError(f"language tag {tag!r} needs a script, such as {tag}-Latn")
-    from mteb.languages import check_language_code
-
-    try:
-        check_language_code(f"{code}-{script}")
-    except ValueError:
-        raise HybridError(
-            f"language tag {tag!r} is not one that mteb knows ({code}-{script}): name a language and its script"
-        ) from None
     return f"{code}-{script}"

@@ -134,16 +134,18 @@ class HybridBatches:
         if self.strategy != "bilingual":
             return []
         pairs = [(a, b) for a in range(len(source.languages)) for b in range(a + 1, len(source.languages))]
-        return [(a, b) for a, b in pairs if source.passages(source.presence[a] & source.presence[b]) >= self.size]
+        return [
+            (a, b) for a, b in pairs if source.passages(source.presence[a] & source.presence[b], self.size) >= self.size
+        ]
 
     def _check(self, source: RowIndex) -> None:
         mono, other = self._kinds
         if self.strategy == "mixed":
-            self._check_full(source, "batches in mixed languages", source.passages(source.with_languages(1)))
+            self._check_full(source, "batches in mixed languages", source.passages(source.with_languages(1), self.size))
             return
         if mono:
             for language, present in zip(source.languages, source.presence, strict=True):
-                self._check_full(source, f"monolingual batches in {language}", source.passages(present))
+                self._check_full(source, f"monolingual batches in {language}", source.passages(present, self.size))
         if other and len(source.languages) < 2:
             raise HybridError(
                 f"{source.name}: cross-lingual batches need two languages, there is only {source.languages[0]}; use "
@@ -155,7 +157,7 @@ class HybridBatches:
                 f"use smaller batches, or strategy cross"
             )
         if other and self.strategy != "bilingual":
-            self._check_full(source, "cross-lingual batches", source.passages(source.with_languages(2)))
+            self._check_full(source, "cross-lingual batches", source.passages(source.with_languages(2), self.size))
 
     def _check_full(self, source: RowIndex, what: str, passages: int) -> None:
         if passages < self.size:
@@ -236,9 +238,6 @@ class _Dealer:
         So the orders of all decks together take no more memory than the rows of the source.
         """
         source, groups = self._source, self._source.groups
-        if self._order is None:
-            self._order = source.numbers()
-            self._generator.shuffle(self._order)
         if source.complete:
             usable, count = None, len(source)
         elif isinstance(key, tuple):
@@ -247,9 +246,12 @@ class _Dealer:
         else:
             usable = source.with_languages(2 if key == "cross" else 1)
             count = source.count(usable)
-        if expected <= count + 1e-6 * len(source):
-            return _Deck(self._order, groups, usable, count, start=int(start * len(source)) % len(source))
-        return _Deck(source.numbers(usable), groups, None, count, shuffle=self._generator.shuffle)
+        if expected > count + 1e-6 * len(source):
+            return _Deck(source.numbers(usable), groups, None, count, shuffle=self._generator.shuffle)
+        if self._order is None:
+            self._order = source.numbers()
+            self._generator.shuffle(self._order)
+        return _Deck(self._order, groups, usable, count, start=int(start * len(source)) % len(source))
 
 
 class _Deck:

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 Bitmap = NDArray[np.uint8]
 
+_ROWS_AT_A_TIME = 1 << 20  # a multiple of 8
+
 
 def in_bitmap(bitmap: Bitmap, rows: NDArray[np.signedinteger]) -> NDArray[np.bool_]:
     """Whether each of ``rows`` is in a bitmap, shape (rows,); of bitmaps (n, bytes), shape (n, rows)."""
@@ -58,7 +60,13 @@ class RowIndex:
         dtype = np.int32 if self.rows < 2**31 else np.int64
         if bitmap is None:
             return np.arange(self.rows, dtype=dtype)
-        return np.flatnonzero(_bits(bitmap, self.rows)).astype(dtype)
+        numbers: NDArray[np.signedinteger] = np.empty(self.count(bitmap), dtype=dtype)
+        end = 0
+        for start in range(0, self.rows, _ROWS_AT_A_TIME):  # numpy counts in 8 bytes a row, for a while
+            found = np.flatnonzero(_bits(bitmap[start // 8 :], min(_ROWS_AT_A_TIME, self.rows - start)))
+            numbers[end : end + len(found)] = found + start
+            end += len(found)
+        return numbers
 
     def with_languages(self, least: int) -> Bitmap:
         """The rows that have so many languages or more; ``least`` is 1 or 2."""
@@ -73,10 +81,14 @@ class RowIndex:
         """Which languages rows have, shape (rows, languages)."""
         return in_bitmap(self.presence, rows).T
 
-    def passages(self, bitmap: Bitmap) -> int:
-        """How many different passage groups the rows of a bitmap are in."""
+    def passages(self, bitmap: Bitmap, enough: int | None = None) -> int:
+        """How many different passage groups the rows of a bitmap are in; counting may stop at ``enough``."""
         if self.groups is None:
             return self.count(bitmap)
         seen = np.zeros(int(self.groups.max(initial=-1)) + 1, dtype=bool)
-        seen[self.groups[_bits(bitmap, self.rows)]] = True
-        return int(seen.sum())
+        for start in range(0, self.rows, _ROWS_AT_A_TIME):
+            groups = self.groups[start : start + _ROWS_AT_A_TIME]
+            seen[groups[_bits(bitmap[start // 8 :], len(groups))]] = True
+            if enough is not None and np.count_nonzero(seen) >= enough:
+                break
+        return int(np.count_nonzero(seen))
