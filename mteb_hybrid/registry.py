@@ -175,10 +175,9 @@ def _training_data(folder: Path) -> dict[str, Any]:
         return {}
     if record is None:
         return {}
-    named = read_models().get(record.base)
-    base = named.full_name if named else record.base
-    known = {} if Path(record.base).is_absolute() or base.count("/") != 1 else {"adapted_from": base}
-    return {"training_datasets": set(record.mteb_tasks), **known}
+    # of a model that was not trained by us nothing is known, unless it is mteb that knows it
+    tasks = set(record.mteb_tasks) if record.origin or record.mteb_tasks else None
+    return {"training_datasets": tasks} | ({"adapted_from": record.origin} if record.origin else {})
 
 
 def _register_benchmarks(module: ModuleType) -> None:

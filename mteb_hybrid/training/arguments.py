@@ -40,6 +40,10 @@ SAID_ELSEWHERE: dict[str, str] = {
     "greater_is_better": _VALIDATION,
     "save_only_model": "checkpoints are always whole, so that training can be resumed",
     "resume_from_checkpoint": "say --resume on the command line",
+    "ignore_data_skip": "a run that is resumed goes on with the batches that are left",
+    "enable_jit_checkpoint": "SIGTERM saves a checkpoint as it is",
+    "accelerator_config": "the sampler parts batches among the processes",
+    "neftune_noise_alpha": "it is for language models that generate",
     "push_to_hub": _UPLOAD,
     "hub_token": f"{_UPLOAD}, and keep the token out of files",
     **dict.fromkeys(
