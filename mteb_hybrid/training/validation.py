@@ -8,7 +8,7 @@ import datasets
 import numpy as np
 
 from mteb_hybrid.data.parallel_corpus import ParallelCorpus
-from mteb_hybrid.errors import HybridError
+from mteb_hybrid.errors import HybridError, one_line
 
 
 def hold_out(corpus: ParallelCorpus, share: float, *, at_most: int, seed: int) -> tuple[ParallelCorpus, ParallelCorpus]:
@@ -56,8 +56,15 @@ def validation_pairs(
         A data set with the columns query, passage, and the negatives that all corpora have.
 
     Raises:
-        HybridError: no row has a pair in these languages.
+        HybridError: none of the corpora has one of the languages, or no row has a pair in them.
     """
+    there = list(dict.fromkeys(language for corpus in corpora for language in corpus.languages))
+    unknown = [language for language in languages or () if language not in there]
+    if unknown:
+        raise HybridError(
+            f"validation.languages: {one_line(unknown[0], 40)!r} is in no source of the validation; there are "
+            f"{', '.join(there)}"
+        )
     generator = np.random.default_rng([seed, 1])
     negatives = min(corpus.negatives for corpus in corpora)
     chosen: list[dict[str, str]] = []

@@ -120,5 +120,7 @@ def test_negatives_are_in_the_language_of_their_passage(tmp_path: Path) -> None:
 
 
 def test_languages_that_the_data_lacks(corpus: ParallelCorpus) -> None:
-    with pytest.raises(HybridError, match="validation has no pair in fr, es; name languages of the data"):
-        validation_pairs([corpus], pairs=8, languages=["fr", "es"], seed=1)
+    here = ", ".join(corpus.languages)
+    with pytest.raises(HybridError) as refused:
+        validation_pairs([corpus], pairs=8, languages=[corpus.languages[0], "fr"], seed=1)
+    assert str(refused.value) == f"validation.languages: 'fr' is in no source of the validation; there are {here}"
