@@ -29,7 +29,7 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# BENCH="--model FOLDER" measures with a model of your own; EVALUATION and TRAINING are options of one part.
+# BENCH="--model FOLDER" measures with a model of your own; EVALUATION="--sample 16" and TRAINING are options of one part.
 bench: $(READY)
 	$(BIN)/python -m tests.benchmarks.bench_evaluation $(BENCH) $(EVALUATION)
 	$(BIN)/python -m tests.benchmarks.bench_training $(BENCH) $(TRAINING)
