@@ -134,6 +134,10 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     partial.mkdir()
     try:
         yield partial
+        usual = partial.stat().st_mode & 0o666  # safetensors lets nobody but the owner read what it writes
+        for path in partial.rglob("*"):
+            if path.is_file():
+                path.chmod(usual)
         partial.rename(folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)

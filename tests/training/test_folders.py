@@ -195,3 +195,14 @@ def test_a_folder_is_whole_or_not_there(output: Path) -> None:
         assert not output.exists()
     assert [path.name for path in output.rglob("*")] == ["all"]
     assert [path.name for path in output.parent.iterdir()] == ["ours"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+def test_files_are_as_readable_as_their_folder(tmp_path: Path) -> None:
+    with whole_folder(tmp_path / "model") as folder:
+        (folder / "sub").mkdir()
+        for name in ("weights", "sub/weights"):
+            (folder / name).touch(mode=0o600)
+    (tmp_path / "other").touch()
+    usual = (tmp_path / "other").stat().st_mode
+    assert [(tmp_path / "model" / name).stat().st_mode for name in ("weights", "sub/weights")] == [usual, usual]
