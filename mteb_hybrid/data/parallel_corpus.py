@@ -116,16 +116,6 @@ class ParallelCorpus:
         """How many pairs of a query and its passage there are, over all rows and languages."""
         return int(np.bitwise_count(self.presence).sum(dtype=np.int64))
 
-    @cached_property
-    def cross_lingual_rows(self) -> int:
-        """How many rows have two languages or more."""
-        once = np.zeros((len(self) + 7) // 8, dtype=np.uint8)
-        twice = np.zeros_like(once)
-        for line in self.presence:
-            twice |= once & line
-            once |= line
-        return int(np.bitwise_count(twice).sum(dtype=np.int64))
-
     def select_languages(self, languages: Sequence[str]) -> ParallelCorpus:
         """Keep some languages, in the order given, and the rows that have any of them.
 

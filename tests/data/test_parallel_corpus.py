@@ -78,7 +78,6 @@ def test_presence_by_hand() -> None:
     assert corpus.presence.tolist() == [[0b0110], [0b0111], [0b1100]]  # row 0 is the lowest bit
     assert len(corpus) == 4
     assert corpus.pairs == 7
-    assert corpus.cross_lingual_rows == 2
 
 
 def test_presence_of_more_than_eight_rows() -> None:
@@ -104,7 +103,6 @@ def test_counts_hold_however_arrow_cuts_the_rows(wanted: list[set[str]], data: s
     assert bits[:, : len(wanted)].tolist() == [[int(tag in have) for have in wanted] for tag in corpus.languages]
     assert not bits[:, len(wanted) :].any()
     assert corpus.pairs == sum(len(have) for have in wanted)
-    assert corpus.cross_lingual_rows == sum(len(have) > 1 for have in wanted)
 
 
 @pytest.mark.parametrize("cuts", [(), (2,), (0, 1, 2, 3)])
@@ -234,7 +232,7 @@ def test_rows_by_number_or_truth_value(rows: Any) -> None:
 
 def test_no_rows() -> None:
     corpus = _corpus(RAGGED).select_rows([])
-    assert (len(corpus), corpus.pairs, corpus.cross_lingual_rows, corpus.groups) == (0, 0, 0, None)
+    assert (len(corpus), corpus.pairs, corpus.groups) == (0, 0, None)
 
 
 @pytest.mark.parametrize("rows", [[2, 1], [1, 1], [-1, 2], [3, 4], range(2, 5), range(-1, 2)])
@@ -389,14 +387,13 @@ def test_the_generated_world() -> None:
     world = generate_world(6, languages=("de", "zh"))
     corpus = corpus_from_collection(world)
     assert corpus.table["id"].to_pylist() == [f"fact-{number:05d}" for number in range(6)]
-    assert (corpus.pairs, corpus.cross_lingual_rows, corpus.groups) == (12, 6, None)
+    assert (corpus.pairs, corpus.groups) == (12, None)
     assert corpus.texts(5, "zh")[0] == world.queries["zh"].texts[5]
 
 
 def test_mlqa_r(lareqa_data: Path) -> None:
     corpus = corpus_from_collection(load_lareqa(MLQA_R, "MLQA-R"))
     assert (len(corpus), len(corpus.languages), corpus.pairs) == (1148, 7, 4199)
-    assert corpus.cross_lingual_rows == 1148  # every question is there in 2 languages or more
     assert corpus.groups is not None
     assert len(set(corpus.groups.tolist())) == 1140
 
