@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import importlib
 import json
 import os
@@ -18,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 import yaml
 
 from mteb_hybrid.cli import main
@@ -28,7 +26,7 @@ from mteb_hybrid.training.recipe_file import describe_recipe
 from mteb_hybrid.training.sampler import row_index
 from mteb_hybrid.training.trainer import StopOnSignal
 from tests.test_cli import Ended, _run_forked, child_environment, told
-from tests.training.small_runs import LANGUAGES, record, rows, static_model, weights, words_of, write
+from tests.training.small_runs import LANGUAGES, record, rows, single_thread, static_model, weights, words_of, write
 
 RECIPE: dict[str, Any] = {
     "model": {"base": "model"},
@@ -40,14 +38,8 @@ RECIPE: dict[str, Any] = {
 
 @pytest.fixture(autouse=True, scope="module")
 def one_thread() -> Iterator[None]:
-    """Sums do not depend on how threads share them; and the trainer collects no garbage among what is imported."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
-    torch.set_num_threads(before)
+    with single_thread():
+        yield
 
 
 @pytest.fixture(scope="module")

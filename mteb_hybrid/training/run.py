@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mteb_hybrid.errors import HybridError
+from mteb_hybrid.training.arguments import check_training
 from mteb_hybrid.training.base_model import Base, cut_texts, find_base, load_base_model, merge_lora, training_prompts
 from mteb_hybrid.training.batches import Batch, HybridBatches, batch_digest
 from mteb_hybrid.training.folders import (
@@ -117,6 +118,7 @@ def train(
     from accelerate import PartialState
     from accelerate.utils import set_seed
 
+    check_training(recipe.training)  # of a file they are checked when it is read, and their lines named
     state = PartialState(cpu=_on_cpu(recipe))
     processes, main = state.num_processes, state.is_main_process  # the state is lost when the trainer's arguments fail
     check_folders(output, resume=resume, overwrite=overwrite)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -127,3 +129,17 @@ def record(folder: Path) -> TrainingRecord:
 def logged(folder: Path, key: str) -> Iterator[float]:
     """The values of a key in the training curve."""
     return (entry[key] for entry in record(folder).curve if key in entry)
+
+
+@contextmanager
+def single_thread() -> Iterator[None]:
+    """Sums do not depend on how threads share them; and the trainer collects no garbage among what is imported."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        torch.set_num_threads(before)

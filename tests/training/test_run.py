@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import math
 import os
 import shutil
@@ -34,6 +33,7 @@ from tests.training.small_runs import (
     recipe,
     record,
     rows,
+    single_thread,
     static_model,
     transformer_model,
     weights,
@@ -44,14 +44,8 @@ from tests.training.small_runs import (
 
 @pytest.fixture(autouse=True, scope="module")
 def one_thread() -> Iterator[None]:
-    """Sums do not depend on how threads share them; and the trainer collects no garbage among what is imported."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
-    torch.set_num_threads(before)
+    with single_thread():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -606,3 +600,12 @@ def test_what_else_must_be_the_same(folder: Path, at_batch: AtBatch, tmp_path: P
     static_model(model, words_of(rows()), dimensions=8)
     with pytest.raises(HybridError, match="the base model changed since"):
         train(asked, output, resume=True)
+
+
+def test_arguments_of_the_trainer_are_checked_in_recipes_made_in_python(folder: Path, tmp_path: Path) -> None:
+    asked = Recipe.model_validate(
+        {"model": {"base": "mteb-hybrid/tiny"}, "data": [{"source": "ParallelWorld"}], "training": {"max_step": 5}}
+    )
+    with pytest.raises(HybridError, match=r"^training\.max_step .*max_steps"):
+        train(asked, tmp_path / "ours")
+    assert list(tmp_path.iterdir()) == []
