@@ -71,6 +71,7 @@ def _evaluate(options: argparse.Namespace) -> int:
             against_published=options.against == "published",
             by_language=options.by_language,
             baseline=options.baseline,
+            confidence=options.confidence,
             format=options.format,
         )
     )
@@ -86,6 +87,7 @@ def _table(options: argparse.Namespace) -> int:
             against_published=options.against == "published",
             by_language=options.by_language,
             baseline=options.baseline,
+            confidence=options.confidence,
             format=options.format,
         )
     )
@@ -246,6 +248,7 @@ def _add_table(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def _add_table_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--against", choices=["published"], help="put the paper's figures beside")
     parser.add_argument("--baseline", metavar="MODEL", help="show how far the others are from this model")
+    parser.add_argument("--confidence", action="store_true", help="show 95%% confidence intervals over questions")
     parser.add_argument("--by-language", action="store_true", help="add a table a setting, a column a query language")
     parser.add_argument("--format", choices=FORMATS, default="terminal")
 

@@ -201,7 +201,7 @@ def _share_encodings_over_runs() -> None:
 
     @functools.wraps(evaluate)
     def evaluate_sharing_encodings(*args: Any, **kwargs: Any) -> Any:
-        from mteb_hybrid.evaluation.encodings import shared_run
+        from mteb_hybrid.evaluation.shared_run import shared_run
 
         with shared_run():
             return evaluate(*args, **kwargs)
@@ -213,7 +213,10 @@ def _share_encodings_over_runs() -> None:
 
 
 def _save_results_whole() -> None:
-    """Let result files be replaced in one step: an interrupt while one is written must not leave half of it."""
+    """Let result files be replaced in one step, and keep the scores of single queries beside them.
+
+    An interrupt while one is written must not leave half of it.
+    """
     result: Any = _module("mteb.results.task_result").TaskResult
     to_disk: Callable[..., None] = result.to_disk
     if getattr(to_disk, "__mteb_hybrid__", False):
@@ -221,9 +224,13 @@ def _save_results_whole() -> None:
 
     @functools.wraps(to_disk)
     def to_disk_whole(self: Any, path: Path) -> None:
+        from mteb_hybrid.evaluation.shared_run import current_run
+
         partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
         try:
             to_disk(self, partial)
+            if (run := current_run()) is not None:  # first: what is in the results is not run again
+                run.query_scores.save(self.task_name, path, self.dataset_revision)
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)

@@ -445,7 +445,8 @@ def a_short_name_that_is_mtebs_own() -> None:
 def one_run_encodes_each_text_once() -> None:
     import mteb
 
-    from mteb_hybrid.evaluation.encodings import SharedEncodings, current_run
+    from mteb_hybrid.evaluation.encodings import SharedEncodings
+    from mteb_hybrid.evaluation.shared_run import current_run
     from tests.evaluation.encoders import HashEncoder
 
     encoder = HashEncoder()
@@ -462,7 +463,8 @@ def one_run_encodes_each_text_once() -> None:
 def a_run_that_fails_frees_its_encodings() -> None:
     import mteb
 
-    from mteb_hybrid.evaluation.encodings import SharedEncodings, current_run
+    from mteb_hybrid.evaluation.encodings import SharedEncodings
+    from mteb_hybrid.evaluation.shared_run import current_run
     from tests.evaluation.encoders import HashEncoder
 
     class Fails(HashEncoder):

@@ -46,18 +46,15 @@ def bias_scores(ranking: Ranking, pool: Pool) -> Mapping[str, Score]:
     Returns:
         Score name to value; ``language_share_at_10`` is a mapping from language to share.
     """
-    languages = np.where(ranking.ranks > 0, pool.of_passage[np.maximum(ranking.passages, 0)], -1)
+    languages = _languages(ranking, pool)
+    of_queries = {name: float(values.mean()) for name, values in query_bias_scores(ranking, pool).items()}
     behind = (ranking.ranks > 0) & ~ranking.retrieved
     tied = np.where(behind, len(pool.of_passage) + 1, ranking.ranks)
-    distance = float(rank_distance(ranking).mean())
     shares = language_shares(ranking.top[:, :SHARE_DEPTH], pool)
     everything = np.bincount(pool.of_passage, minlength=len(pool.languages)) / len(pool.of_passage)
     return {
-        "rank_distance": distance,
-        "rank_closeness": 1 - distance / max(len(pool.of_passage) - 1, 1),
-        "worst_rank": float(ranking.ranks.max(axis=1).mean()),
-        "query_language_first": float((languages[:, 0] == pool.query_language).mean()),
-        "top1_query_language": float((pool.of_passage[ranking.top[:, 0]] == pool.query_language).mean()),
+        **of_queries,
+        "rank_closeness": 1 - of_queries["rank_distance"] / max(len(pool.of_passage) - 1, 1),
         "language_share_at_10": dict(zip(pool.languages, shares.tolist(), strict=True)),
         "language_share_distance_at_10": float(np.abs(shares - everything).sum() / 2),
         **{f"peer_at_{k}": float(peer(tied, languages, k).mean()) for k in PEER_DEPTHS},
@@ -66,6 +63,25 @@ def bias_scores(ranking: Ranking, pool: Pool) -> Mapping[str, Score]:
             for k in TARGET_LANGUAGE_DEPTHS
         },
     }
+
+
+def query_bias_scores(ranking: Ranking, pool: Pool) -> dict[str, Floats]:
+    """The measures that are means over queries, of each query.
+
+    Returns:
+        Score name to values, each of shape (queries,).
+    """
+    return {
+        "rank_distance": rank_distance(ranking).astype(np.float64),
+        "worst_rank": ranking.ranks.max(axis=1).astype(np.float64),
+        "query_language_first": (_languages(ranking, pool)[:, 0] == pool.query_language).astype(np.float64),
+        "top1_query_language": (pool.of_passage[ranking.top[:, 0]] == pool.query_language).astype(np.float64),
+    }
+
+
+def _languages(ranking: Ranking, pool: Pool) -> Ints:
+    """The language of each relevant passage, as an index; -1 in the padding."""
+    return np.where(ranking.ranks > 0, pool.of_passage[np.maximum(ranking.passages, 0)], -1)
 
 
 def rank_distance(ranking: Ranking) -> Ints:

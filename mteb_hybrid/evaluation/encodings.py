@@ -7,8 +7,6 @@ so do the tasks over one collection. Texts are encoded as mteb encodes them, and
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -184,26 +182,3 @@ def _take(embeddings: Any, rows: list[int]) -> Any:
     if isinstance(embeddings, torch.Tensor):
         return embeddings.index_select(0, torch.tensor(rows, device=embeddings.device))
     return embeddings[rows]
-
-
-_run: ContextVar[SharedEncodings | None] = ContextVar("mteb_hybrid_run", default=None)
-
-
-def current_run() -> SharedEncodings | None:
-    """The encodings of the run going on, shared by all its tasks; None outside of one."""
-    return _run.get()
-
-
-@contextmanager
-def shared_run() -> Iterator[SharedEncodings]:
-    """Share encodings among all tasks evaluated inside, and free them at its end. Runs nest as one."""
-    outer = _run.get()
-    if outer is not None:
-        yield outer
-        return
-    encodings = SharedEncodings()
-    token = _run.set(encodings)
-    try:
-        yield encodings
-    finally:
-        _run.reset(token)

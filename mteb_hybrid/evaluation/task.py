@@ -24,12 +24,13 @@ from mteb.types import PromptType
 
 from mteb_hybrid.data.collection import ParallelCollection
 from mteb_hybrid.errors import HybridError
-from mteb_hybrid.evaluation.bias_metrics import SHARE_DEPTH, Pool, bias_scores
-from mteb_hybrid.evaluation.encodings import EncodingContext, SharedEncodings, current_run
+from mteb_hybrid.evaluation.bias_metrics import SHARE_DEPTH, Pool, bias_scores, query_bias_scores
+from mteb_hybrid.evaluation.encodings import EncodingContext, SharedEncodings
 from mteb_hybrid.evaluation.predictions import PREDICTION_DEPTH, save_predictions
 from mteb_hybrid.evaluation.ranking import Floats, Ranking, Relevance, concatenate, rank
-from mteb_hybrid.evaluation.retrieval_metrics import retrieval_scores
+from mteb_hybrid.evaluation.retrieval_metrics import average_precision, retrieval_scores
 from mteb_hybrid.evaluation.settings import Setting, Subset, build_splits
+from mteb_hybrid.evaluation.shared_run import current_run
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -68,6 +69,7 @@ class AbsTaskParallelRetrieval(AbsTaskRetrieval):
         super().__init__(**kwargs)
         self._own_encodings: SharedEncodings | None = None
         self._language_of: dict[str, str] = {}
+        self._group_of: dict[str, dict[str, str]] = {}
         self._subsets: dict[str, Subset] = {}
 
     def load_data(self, num_proc: int | None = None, *, timer: TimingStack | None = None, **kwargs: Any) -> None:
@@ -82,6 +84,10 @@ class AbsTaskParallelRetrieval(AbsTaskRetrieval):
             (split,) = self.metadata.eval_splits
             self.dataset = build_splits(collection, self._subsets, split)  # type: ignore[assignment]
             self._language_of = {id_: language for language, table in collection.passages.items() for id_ in table.ids}
+            self._group_of = {
+                language: {id_: group for id_, (group,) in zip(table.ids, table.groups, strict=True)}
+                for language, table in collection.queries.items()
+            }
         with timer("Dataset transform"):
             self.dataset_transform(num_proc=num_proc)
         self.data_loaded = True
@@ -89,7 +95,7 @@ class AbsTaskParallelRetrieval(AbsTaskRetrieval):
     def unload_data(self) -> None:
         """Free the data, and the encodings unless they are shared with other tasks of a run."""
         self._own_encodings = None
-        self._language_of = {}
+        self._language_of, self._group_of = {}, {}
         super().unload_data()
 
     def _evaluate_subset(
@@ -131,11 +137,22 @@ class AbsTaskParallelRetrieval(AbsTaskRetrieval):
             save_predictions(path, ranking, model, query_ids, relevance.ids, hf_subset, hf_split)
         with timer("Scoring", split=hf_split, subset=hf_subset):
             scores: dict[str, Any] = dict(retrieval_scores(ranking, self.k_values))
+            of_queries: dict[str, Floats] = {"map": average_precision(ranking)}
             if bias:
-                scores |= bias_scores(ranking, self._pool(hf_subset, relevance.ids))
+                pool = self._pool(hf_subset, relevance.ids)
+                scores |= bias_scores(ranking, pool)
+                of_queries |= query_bias_scores(ranking, pool)
+            self._hold(hf_subset, query_ids, of_queries)
         if self._previous_results_model_meta:
             scores["previous_results_model_meta"] = self._previous_results_model_meta
         return scores
+
+    def _hold(self, hf_subset: str, query_ids: list[str], scores: Mapping[str, Floats]) -> None:
+        """Hold the scores of single queries until the run saves its results."""
+        if (run := current_run()) is not None:
+            group_of = self._group_of.get(self._subsets[hf_subset].query_language, {})
+            groups = [group_of.get(id_, id_) for id_ in query_ids]
+            run.query_scores.add(self.metadata.name, hf_subset, query_ids, groups, scores)
 
     def _refuse_what_cannot_work(self, model: MTEBModels, *, reranking: bool) -> None:
         name = self.metadata.name
@@ -151,8 +168,9 @@ class AbsTaskParallelRetrieval(AbsTaskRetrieval):
         self, model: EncoderProtocol, data_split: Any, context: EncodingContext, timer: TimingStack
     ) -> Iterator[tuple[slice, Floats]]:
         """Similarities of all queries to all passages by shared encodings, in row parts of bounded size."""
-        encodings = current_run() or self._own_encodings or SharedEncodings()
-        self._own_encodings = None if current_run() else encodings
+        run = current_run()
+        encodings = run.encodings if run else self._own_encodings or SharedEncodings()
+        self._own_encodings = None if run else encodings
         where = {"split": context.hf_split, "subset": context.hf_subset}
         with timer("Encoding queries", **where), self._cut(model, PromptType.query) as variant:
             queries = encodings.encode(model, data_split["queries"], PromptType.query, context, variant=variant)

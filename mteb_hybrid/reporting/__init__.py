@@ -9,7 +9,7 @@ from mteb_hybrid.errors import HybridError, one_line
 from mteb_hybrid.reporting.benchmarks import choose_benchmarks, find_benchmarks
 from mteb_hybrid.reporting.render import Format, render
 from mteb_hybrid.reporting.results import read_results, select_models
-from mteb_hybrid.reporting.tables import language_tables, row_labels, summary_tables, with_changes
+from mteb_hybrid.reporting.tables import language_tables, row_labels, summary_tables, with_changes, with_margins
 
 __all__ = ["Format", "report"]
 
@@ -22,6 +22,7 @@ def report(
     by_language: bool = False,
     benchmarks: Sequence[str] = (),
     baseline: str | None = None,
+    confidence: bool = False,
     format: Format = "terminal",
 ) -> str:
     """Return tables of the results in a folder.
@@ -34,6 +35,7 @@ def report(
         by_language: whether tables by query language follow those of the whole settings.
         benchmarks: the benchmarks to show, by name or title; by default all that there are results of.
         baseline: the model that the others' differences are shown from, named as in ``models``.
+        confidence: whether figures come with their 95 % confidence intervals, where scores of single queries are kept.
         format: ``terminal``, ``markdown``, ``csv`` or ``latex``.
 
     Returns:
@@ -59,7 +61,9 @@ def report(
         raise HybridError(
             f"{one_line(folder, 1000)}: the chosen models have no figures on {one_line(titles)}; run it first"
         )
-    if compared:
-        label = row_labels(results)[0]
+    label = row_labels(results)[0] if compared else None
+    if label is not None:
         tables = [with_changes(table, label) for table in tables]
+    if confidence:
+        tables = [with_margins(table, label) for table in tables]
     return render(tables, format)

@@ -24,7 +24,7 @@ Format = Literal["terminal", "markdown", "csv", "latex"]
 _NUMBER = {"score": "{:.3f}", "distance": "{:.1f}", "share": "{:.1%}"}
 _ARROW = {"higher": " ↑", "lower": " ↓", None: ""}
 _LATEX_ARROW = {"higher": r" $\uparrow$", "lower": r" $\downarrow$", None: ""}
-_CHANGE = {"score": " ({:+.3f})", "distance": " ({:+.1f})", "share": " ({:+.1%})"}
+_CHANGE = {"score": "{:+.3f}", "distance": "{:+.1f}", "share": "{:+.1%}"}
 _MISSING = "–"
 
 
@@ -56,8 +56,13 @@ def _plain(text: str) -> str:
 def _number(cell: Cell, measure: Measure) -> str:
     if cell.value is None:
         return _MISSING
-    change = "" if cell.change is None else _CHANGE[measure.form].format(cell.change)
-    return _NUMBER[measure.form].format(cell.value) + change + (INCOMPLETE_MARK if cell.note else "")
+    form, plus_minus = measure.form, f" ±{_NUMBER[measure.form]}"
+    number = _NUMBER[form].format(cell.value)
+    number += "" if cell.margin is None else plus_minus.format(cell.margin)
+    if cell.change is not None:
+        of_change = "" if cell.change_margin is None else plus_minus.format(cell.change_margin)
+        number += f" ({_CHANGE[form].format(cell.change)}{of_change})"
+    return number + (INCOMPLETE_MARK if cell.note else "")
 
 
 def _numbers(table: Table) -> list[tuple[str, list[str]]]:
@@ -119,12 +124,12 @@ def _escape_markdown(text: str) -> str:
 def _csv(tables: Iterable[Table]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["table", "model", "column", "value", "note"])
+    writer.writerow(["table", "model", "column", "value", "margin", "note"])
     for table in tables:
         for row in table.rows:
             for column, cell in zip(table.columns, row.cells, strict=True):
-                value = "" if cell.value is None else repr(cell.value)
-                writer.writerow([*map(_plain, (table.title, row.label, column.title)), value, cell.note])
+                figures = ("" if value is None else repr(value) for value in (cell.value, cell.margin))
+                writer.writerow([*map(_plain, (table.title, row.label, column.title)), *figures, cell.note])
     return out.getvalue().removesuffix("\n")
 
 
@@ -136,6 +141,7 @@ _LATEX = str.maketrans(
         **{sign: f"\\{sign}" for sign in "{}$&#_%"},
         # After a row's end LaTeX takes [ and * for arguments.
         **{sign: f"{{{sign}}}" for sign in "[]*"},
+        "±": r"$\pm$",
         "<": r"\textless{}",
         ">": r"\textgreater{}",
         "|": r"\textbar{}",

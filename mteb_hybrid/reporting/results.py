@@ -29,6 +29,7 @@ class ModelResults:
         subsets: for each task the scores of each subset, such as ``["XQuADRCrossLingual"]["ar-de"]["map"]``.
         dataset_revisions: for each task the revision of its data.
         training_datasets: the training data that the model declares, None when it declares nothing.
+        folder: where the result files are.
     """
 
     model: str
@@ -36,6 +37,7 @@ class ModelResults:
     subsets: Mapping[str, Mapping[str, Mapping[str, float]]]
     dataset_revisions: Mapping[str, str]
     training_datasets: frozenset[str] | None = None
+    folder: Path = Path()
 
 
 def read_results(folder: Path) -> tuple[ModelResults, ...]:
@@ -122,6 +124,7 @@ def _read_run(place: Path, files: Iterable[Path]) -> ModelResults:
         subsets={task: subsets for task, (_, subsets) in tasks.items()},
         dataset_revisions={task: revision for task, (revision, _) in tasks.items()},
         training_datasets=frozenset(map(str, declared)) if isinstance(declared, list) else None,
+        folder=place,
     )
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from mteb_hybrid.reporting import footnotes
 from mteb_hybrid.reporting.benchmarks import Benchmark
@@ -14,6 +14,9 @@ from mteb_hybrid.reporting.figures import Cell, language_cell, mean_of_settings,
 from mteb_hybrid.reporting.published import PublishedModel, published_models
 from mteb_hybrid.reporting.results import ModelResults
 from mteb_hybrid.reporting.settings import RETRIEVAL_SETTINGS, Setting
+
+if TYPE_CHECKING:
+    from mteb_hybrid.reporting.resampling import Draws
 
 
 @dataclass(frozen=True)
@@ -151,6 +154,33 @@ def _changed(cell: Cell, base: Cell) -> Cell:
     if cell.value is None or base.value is None or cell.note or base.note:
         return cell
     return replace(cell, change=cell.value - base.value)
+
+
+def with_margins(table: Table, baseline: str | None = None) -> Table:
+    """Add to every figure, and to every change, how far it would move with other questions.
+
+    Args:
+        table: the table; where there are changes, as ``with_changes`` gives it.
+        baseline: the label of the row that changes are from.
+    """
+    from mteb_hybrid.reporting.resampling import EXPLANATION
+
+    base = next((row for row in table.rows if row.label == baseline), None)
+    drawn = [cell.draw() for cell in base.cells] if base else [None] * len(table.columns)
+    rows = tuple(replace(row, cells=tuple(map(_with_margin, row.cells, drawn))) for row in table.rows)
+    if all(cell.margin is None for row in rows for cell in row.cells):
+        return replace(table, notes=(*table.notes, footnotes.NO_MARGINS))
+    return replace(table, rows=rows, notes=(EXPLANATION, *table.notes))
+
+
+def _with_margin(cell: Cell, base: Draws | None) -> Cell:
+    from mteb_hybrid.reporting.resampling import margin
+
+    drawn = cell.draw()
+    if drawn is None:
+        return cell
+    change = margin(drawn - base) if cell.change is not None and base is not None else None
+    return replace(cell, margin=margin(drawn), change_margin=change)
 
 
 def row_labels(results: Sequence[ModelResults]) -> list[str]:

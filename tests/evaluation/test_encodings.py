@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -17,7 +15,7 @@ from mteb.models import EncoderProtocol, ModelMeta
 from mteb.types import PromptType
 
 from mteb_hybrid.errors import HybridError
-from mteb_hybrid.evaluation.encodings import EncodingContext, SharedEncodings, current_run, shared_run
+from mteb_hybrid.evaluation.encodings import EncodingContext, SharedEncodings
 
 QUERY, DOCUMENT = PromptType.query, PromptType.document
 METADATA = TaskMetadata(
@@ -228,40 +226,3 @@ def test_the_encoder_is_told_role_task_subset_split_and_arguments() -> None:
     assert (call["hf_split"], call["hf_subset"]) == ("validation", "de-en")
     assert (call["batch_size"], call["normalize_embeddings"]) == (2, True)
     assert call["batches"] == [2, 1]
-
-
-def test_a_run_is_shared_nests_and_ends() -> None:
-    assert current_run() is None
-    with shared_run() as outer:
-        assert current_run() is outer
-        with shared_run() as inner:
-            assert inner is outer
-        assert current_run() is outer
-    assert current_run() is None
-    with shared_run() as later:
-        assert later is not outer
-
-
-def test_a_run_shares_and_frees_what_it_encoded_at_its_end() -> None:
-    encoder = Encoder()
-    with shared_run() as encodings:
-        encodings.encode(encoder, rows("a"), QUERY, context())
-        with shared_run() as same:
-            same.encode(encoder, rows("a", "bb"), QUERY, context(OTHER))
-        freed = weakref.ref(encodings)
-        del encodings, same
-        gc.collect()
-        assert freed() is not None
-    gc.collect()
-    assert freed() is None
-    assert encoder.asked == {("query", "a"): 1, ("query", "bb"): 1}
-
-
-def test_a_run_that_fails_is_over() -> None:
-    with pytest.raises(KeyError), shared_run() as encodings:
-        freed = weakref.ref(encodings)
-        del encodings
-        raise KeyError
-    gc.collect()
-    assert current_run() is None
-    assert freed() is None

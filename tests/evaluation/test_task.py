@@ -18,7 +18,7 @@ from mteb.types import PromptType
 import mteb_hybrid.evaluation.task as task_module
 from mteb_hybrid import ParallelCollection, TextTable, collection_tasks, generate_world, register
 from mteb_hybrid.errors import HybridError
-from mteb_hybrid.evaluation.encodings import shared_run
+from mteb_hybrid.evaluation.shared_run import shared_run
 from mteb_hybrid.tasks import (
     MLQARCrossLingual,
     MLQARMonolingual,

@@ -80,14 +80,14 @@ def test_markdown() -> None:
 
 def test_csv_holds_unrounded_figures() -> None:
     assert render([TABLE, TABLE], "csv").splitlines()[:8] == [
-        "table,model,column,value,note",
-        "A title,local/ours,XQuAD-R mono,0.81649999,7 of 11 subsets",
-        "A title,local/ours,XQuAD-R rank distance,221.06,",
-        "A title,local/ours,My_Own top 1 in query language,0.1234,",
-        'A title,"LaBSE, X-Y (published)",XQuAD-R mono,0.8,',
-        'A title,"LaBSE, X-Y (published)",XQuAD-R rank distance,,',
-        'A title,"LaBSE, X-Y (published)",My_Own top 1 in query language,,',
-        "A title,local/ours,XQuAD-R mono,0.81649999,7 of 11 subsets",
+        "table,model,column,value,margin,note",
+        "A title,local/ours,XQuAD-R mono,0.81649999,,7 of 11 subsets",
+        "A title,local/ours,XQuAD-R rank distance,221.06,,",
+        "A title,local/ours,My_Own top 1 in query language,0.1234,,",
+        'A title,"LaBSE, X-Y (published)",XQuAD-R mono,0.8,,',
+        'A title,"LaBSE, X-Y (published)",XQuAD-R rank distance,,,',
+        'A title,"LaBSE, X-Y (published)",My_Own top 1 in query language,,,',
+        "A title,local/ours,XQuAD-R mono,0.81649999,,7 of 11 subsets",
     ]
 
 
@@ -170,7 +170,7 @@ def test_markdown_keeps_one_line_a_row_and_its_cells(table: Table) -> None:
 def test_csv_reads_back(table: Table) -> None:
     rows = list(csv.reader(render([table], "csv").splitlines(), strict=True))
     assert len(rows) == 1 + 2 * len(table.rows)
-    assert {len(row) for row in rows} == {5}
+    assert {len(row) for row in rows} == {6}
     assert [row[3] for row in rows[1:]] == ["0.5", ""] * len(table.rows)
 
 

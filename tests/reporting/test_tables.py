@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from mteb_hybrid.evaluation.query_scores import QueryScores
 from mteb_hybrid.reporting.benchmarks import Benchmark, find_benchmarks
+from mteb_hybrid.reporting.footnotes import NO_MARGINS
 from mteb_hybrid.reporting.published import published_models
+from mteb_hybrid.reporting.render import render
+from mteb_hybrid.reporting.resampling import EXPLANATION
 from mteb_hybrid.reporting.results import ModelResults
 from mteb_hybrid.reporting.settings import Setting
-from mteb_hybrid.reporting.tables import Table, language_tables, row_labels, summary_tables, with_changes
+from mteb_hybrid.reporting.tables import (
+    Table,
+    language_tables,
+    row_labels,
+    summary_tables,
+    with_changes,
+    with_margins,
+)
 
 Tasks = Mapping[str, Mapping[str, Mapping[str, float]]]
 
@@ -279,3 +293,48 @@ def test_published_means_are_those_of_their_languages() -> None:
 
 def only(task: str) -> Tasks:
     return {task: TOY[task]}
+
+
+def with_query_scores(folder: Path, name: str, **values: Sequence[float]) -> ModelResults:
+    """A model whose monolingual results have scores of single queries, by subset."""
+    scores, place = QueryScores(), folder / name
+    place.mkdir()
+    subsets = {subset.replace("_", "-"): list(each) for subset, each in values.items()}
+    for subset, each in subsets.items():
+        ids = [f"q{number}" for number in range(len(each))]
+        scores.add("ToyMonolingual", subset, ids, ids, {"map": np.array(each)})
+    scores.save("ToyMonolingual", place / "ToyMonolingual.json", "abc")
+    means = {subset: {"map": sum(each) / len(each)} for subset, each in subsets.items()}
+    return model(f"local/{name}", {"ToyMonolingual": means}, folder=place)
+
+
+def test_margins_of_figures_and_of_changes(tmp_path: Path) -> None:
+    values = np.random.default_rng(3).random(300)
+    base = with_query_scores(tmp_path, "base", de_de=values, en_en=values)
+    better = with_query_scores(tmp_path, "better", de_de=values + 0.1, en_en=values + 0.1)
+    without = model("local/without", {"ToyMonolingual": {"de-de": {"map": 0.5}, "en-en": {"map": 0.5}}})
+    table = with_margins(with_changes(summary(base, better, without)[0], "local/base"), "local/base")
+    first, second, third = (row.cells[0] for row in table.rows)
+    expected = 1.96 * values.std(ddof=1) / np.sqrt(300)
+    assert first.margin == pytest.approx(expected, rel=0.1)
+    assert second.margin == pytest.approx(expected, rel=0.1)
+    assert second.change == pytest.approx(0.1)
+    assert second.change_margin == pytest.approx(0.0, abs=1e-6)  # every question gains the same
+    assert (first.change_margin, third.margin, third.change_margin) == (None, None, None)
+    assert table.notes[0] == EXPLANATION
+    plain = render([replace(table, rows=table.rows[:2])], "markdown")
+    assert re.search(r"0\.\d{3} ±0\.03\d \(\+0\.100 ±0\.000\)", plain)
+
+
+def test_the_mean_of_settings_has_a_margin_if_all_have_one(tmp_path: Path) -> None:
+    ours = with_query_scores(tmp_path, "ours", de_de=[0.0, 1.0, 1.0], en_en=[1.0, 0.0, 1.0])
+    ours = replace(ours, subsets=TOY)
+    table = with_margins(summary(ours)[0])
+    assert table.rows[0].cells[0].margin is not None
+    assert table.rows[0].cells[-1].margin is None
+
+
+def test_without_scores_of_single_queries_it_is_said() -> None:
+    table = with_margins(summary(model())[0])
+    assert all(cell.margin is None for cell in table.rows[0].cells)
+    assert NO_MARGINS in table.notes

@@ -1,0 +1,96 @@
+"""Confidence by resampling parallel groups: against the standard error where a formula gives it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mteb_hybrid.evaluation.query_scores import QueryScores
+from mteb_hybrid.reporting.resampling import DRAWS, draw_mean, margin
+
+RNG = np.random.default_rng(7)
+GROUPS = [f"g{number}" for number in range(400)]
+
+
+def saved(folder: Path, subsets: dict[str, np.ndarray], groups: list[str] = GROUPS, metric: str = "map") -> Path:
+    scores = QueryScores()
+    for subset, values in subsets.items():
+        scores.add("Task", subset, groups[: len(values)], groups[: len(values)], {metric: values})
+    scores.save("Task", folder / "Task.json", "r1")
+    return folder / "Task.queries.parquet"
+
+
+def standard_error(values: np.ndarray) -> float:
+    return float(values.std(ddof=1) / np.sqrt(len(values)))
+
+
+def test_of_one_subset_it_is_the_standard_error_of_the_mean(tmp_path: Path) -> None:
+    values = RNG.random(400)
+    draws = draw_mean(saved(tmp_path, {"de-de": values}), ["de-de"], "map")
+    assert draws is not None
+    assert draws.shape == (DRAWS,)
+    assert draws.mean() == pytest.approx(values.mean(), abs=0.002)
+    assert margin(draws) == pytest.approx(1.96 * standard_error(values), rel=0.08)
+
+
+def test_parallel_questions_are_no_independent_samples(tmp_path: Path) -> None:
+    values = RNG.random(400)
+    path = saved(tmp_path, {"de-de": values, "en-en": values, "fr-fr": values})
+    one, three = draw_mean(path, ["de-de"], "map"), draw_mean(path, ["de-de", "en-en", "fr-fr"], "map")
+    assert one is not None
+    assert three is not None
+    np.testing.assert_allclose(one, three)
+
+
+def test_subsets_that_differ_average_out(tmp_path: Path) -> None:
+    path = saved(tmp_path, {"de-de": RNG.random(400), "en-en": RNG.random(400)})
+    one, both = draw_mean(path, ["de-de"], "map"), draw_mean(path, ["de-de", "en-en"], "map")
+    assert one is not None
+    assert both is not None
+    assert margin(both) == pytest.approx(margin(one) / np.sqrt(2), rel=0.15)
+
+
+def test_the_draws_of_a_difference_are_the_differences_of_draws(tmp_path: Path) -> None:
+    before = RNG.random(400)
+    gains = np.where(np.arange(400) % 2 == 0, 0.1, 0.0)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    # the second model's file names its groups in another order, and knows one more
+    second = dict(zip([*GROUPS, "more"], [*(before + gains), 0.5], strict=True))
+    names = sorted(second)
+    a = draw_mean(saved(tmp_path / "a", {"de-de": before}), ["de-de"], "map")
+    path = saved(tmp_path / "b", {"de-de": np.array([second[name] for name in names])}, names)
+    b = draw_mean(path, ["de-de"], "map")
+    assert a is not None
+    assert b is not None
+    assert margin(b - a) == pytest.approx(1.96 * standard_error(gains), rel=0.15)
+    assert margin(b - a) < margin(b) / 3
+
+
+def test_a_null_is_no_score(tmp_path: Path) -> None:
+    path = saved(tmp_path, {"de-de": RNG.random(400)})
+    saved(tmp_path, {"de-all": RNG.random(400)}, metric="rank_distance")
+    assert draw_mean(path, ["de-all"], "rank_distance") is not None
+    assert draw_mean(path, ["de-de", "de-all"], "rank_distance") is None
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1 and no more"])
+def test_without_a_whole_file_there_is_none(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "Task.queries.parquet"
+    assert draw_mean(path, ["de-de"], "map") is None
+    path.write_bytes(content)
+    assert draw_mean(path, ["de-de"], "map") is None
+
+
+def test_a_file_that_changes_is_read_anew(tmp_path: Path) -> None:
+    path = saved(tmp_path, {"de-de": np.zeros(400)})
+    before = draw_mean(path, ["de-de"], "map")
+    saved(tmp_path, {"de-de": np.ones(400)})
+    os.utime(path, ns=(0, 10**18))
+    after = draw_mean(path, ["de-de"], "map")
+    assert before is not None
+    assert after is not None
+    assert (before.max(), after.min()) == (0.0, 1.0)
