@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from mteb_hybrid.encoder_record import EncoderRecord
 from mteb_hybrid.errors import HybridError, one_line
 
 RECORD = "training.json"
@@ -55,6 +56,8 @@ class TrainingRecord(BaseModel):
     processes: int
     batches_digest: str
     """SHA-256 of the rows and languages of all batches, as 40 hexadecimal digits."""
+    encoder: EncoderRecord | None = None
+    """How the model encodes; None in records of before this was written down."""
     seconds: float
     hardware: str
     versions: dict[str, str]

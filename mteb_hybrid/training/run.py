@@ -14,6 +14,7 @@ from itertools import chain, count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mteb_hybrid.encoder_record import encoder_record
 from mteb_hybrid.errors import HybridError
 from mteb_hybrid.training.arguments import check_training
 from mteb_hybrid.training.base_model import Base, cut_texts, find_base, load_base_model, merge_lora, training_prompts
@@ -146,7 +147,7 @@ def train(
         if main:
             if recipe.model.max_seq_length is not None:
                 model.max_seq_length = own_length
-            _save(model, recipe, _record(plan, trainer, seconds), output)
+            _save(model, recipe, _record(plan, trainer, model, seconds), output)
         state.wait_for_everyone()
         return Trained(output, None, step, main)
     except BaseException:
@@ -270,7 +271,7 @@ def _summary(plan: _Plan, checkpoint: Path | None) -> list[str]:
     return lines + ([f"resuming from {checkpoint.name}"] if checkpoint else [])
 
 
-def _record(plan: _Plan, trainer: HybridTrainer, seconds: float) -> TrainingRecord:
+def _record(plan: _Plan, trainer: HybridTrainer, model: SentenceTransformer, seconds: float) -> TrainingRecord:
     base, state = plan.base, trainer.state
     best = state.best_model_checkpoint
     before = read_record(Path(base.source)) if base.kind == "folder" else None
@@ -286,6 +287,7 @@ def _record(plan: _Plan, trainer: HybridTrainer, seconds: float) -> TrainingReco
         batch_size=plan.batches.size,
         processes=trainer.args.world_size,
         batches_digest=batch_digest(islice(_all(plan.batches), plan.length.batches_by(state.global_step))),
+        encoder=encoder_record(model),
         seconds=round(seconds, 1),
         hardware=_hardware(),
         versions={"python": platform.python_version(), **{name: _version(name) for name in _PACKAGES}},

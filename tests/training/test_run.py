@@ -17,6 +17,7 @@ import pytest
 import torch
 from sentence_transformers import SentenceTransformer
 
+from mteb_hybrid.encoder_record import encoder_record
 from mteb_hybrid.errors import HybridError
 from mteb_hybrid.training.batches import Batch, HybridBatches, batch_digest
 from mteb_hybrid.training.folders import work_folder
@@ -182,7 +183,9 @@ def test_the_outcome_is_a_plain_model(small: Callable[..., Recipe], folder: Path
 def test_the_record(small: Callable[..., Recipe], folder: Path, tmp_path: Path) -> None:
     source = {"source": str(folder / "ragged.jsonl"), "name": "tales", "mteb_tasks": ["B", "A"]}
     asked = small(data=[source])
-    found = record(run(asked, tmp_path / "ours"))
+    model = run(asked, tmp_path / "ours")
+    found = record(model)
+    assert found.encoder == encoder_record(SentenceTransformer(str(model), device="cpu"))
     (corpus,) = load_data(asked).corpora
     (data,) = found.data
     missing = ROWS // 3
