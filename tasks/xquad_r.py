@@ -4,6 +4,7 @@ from functools import partial
 
 from mteb.types import PromptType
 
+from mteb_hybrid.data.hub_collection import PublishedCollection
 from mteb_hybrid.data.lareqa import XQUAD_R, load_lareqa
 from mteb_hybrid.evaluation.declare import ParallelBenchmark, declare, parallel_task
 from mteb_hybrid.evaluation.settings import Setting
@@ -22,7 +23,11 @@ BENCHMARK = ParallelBenchmark(
     title="XQuAD-R",
     description="1,190 questions on Wikipedia paragraphs, translated by people into 11 languages; the candidates "
     "are the sentences of the paragraphs.",
-    load=partial(load_lareqa, XQUAD_R, "XQuADR"),
+    load=PublishedCollection(
+        repository="xquad-r",
+        fingerprint="c2c68717e393e1196f8d44ac14e2d1563d9f9b6f",
+        source=partial(load_lareqa, XQUAD_R, "XQuADR"),
+    ),
     languages=tuple(XQUAD_R.checksums),
     dataset={"path": "google-research-datasets/lareqa/xquad-r", "revision": XQUAD_R.commit},
     metadata={
@@ -48,7 +53,11 @@ XQuADRXtremeR = parallel_task(
     "followed by their paragraph, with one space between (XTREME-R puts none), cut at 256 tokens, queries at 96; "
     "dot product; mAP@20.",
     main_score="map_at_20",
-    load=partial(load_lareqa, XQUAD_R, "XQuADR", with_paragraph=True),
+    load=PublishedCollection(
+        repository="xquad-r-xtreme-r",
+        fingerprint="fe4f85478fa35b1af946ac2835a78fbd164dba0d",
+        source=partial(load_lareqa, XQUAD_R, "XQuADR", with_paragraph=True),
+    ),
     token_limits={PromptType.query: 96, PromptType.document: 256},
     dot_product=True,
 )

@@ -9,6 +9,7 @@ import pytest
 # Nothing of the machine's user takes part: no names of models, no folder of data.
 os.environ["MTEB_HYBRID_MODELS"] = str(Path(tempfile.gettempdir()) / "mteb-hybrid-tests" / "no-models.toml")
 os.environ.pop("MTEB_HYBRID_DATA", None)
+os.environ.pop("MTEB_HYBRID_HUB", None)
 
 SHARED = Path(__file__).parents[2] / "shared"
 
