@@ -7,11 +7,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from mteb_hybrid.errors import HybridError
+from mteb_hybrid.errors import HybridError, one_line
 from mteb_hybrid.models import check_model_folder, fingerprint
 
 if TYPE_CHECKING:
     from mteb.models import MTEBModels
+
+    from mteb_hybrid.training.outcome import TrainingRecord
 
 
 def load_folder(
@@ -42,10 +44,68 @@ def load_folder(
 
 
 def load_from_hub(name: str, revision: str | None = None, **kwargs: Any) -> MTEBModels:
-    """Load a model from the Hub at a pinned revision, by whatever mteb finds it to be."""
+    """Load a model from the Hub at a pinned revision, by whatever mteb finds it to be.
+
+    Of a model that this package trained, it is checked that it encodes as it did then.
+
+    Args:
+        name: the Hub id.
+        revision: the commit; None is the newest.
+        **kwargs: passed to the model's class; nothing of the repository is executed unless asked for there.
+
+    Raises:
+        HybridError: prompts, similarity, length or tokenizer are not those trained with.
+    """
     from mteb.models import ModelMeta
 
-    return ModelMeta.from_hub(name, revision).load_model(**kwargs)
+    model: MTEBModels = ModelMeta.from_hub(name, revision).load_model(**kwargs)
+    check_encoder(model, name, revision)
+    return model
+
+
+def check_encoder(model: object, name: str, revision: str | None) -> None:
+    """Raise a HybridError if a model of the Hub no longer encodes as its training record says."""
+    from sentence_transformers import SentenceTransformer
+
+    from mteb_hybrid.encoder_record import differences, encoder_record
+
+    encoder = getattr(model, "model", None)
+    if not isinstance(encoder, SentenceTransformer):
+        return
+    record = _published_record(name, revision)
+    if record is None or record.encoder is None:
+        return
+    for difference in differences(record.encoder, encoder_record(encoder)):
+        raise HybridError(
+            f"{name} at {revision or 'its newest revision'} does not encode as it was trained: "
+            f"{one_line(difference, 200)}; name another revision with `mteb-hybrid models add NAME {name}@REVISION`"
+        )
+
+
+def _published_record(name: str, revision: str | None) -> TrainingRecord | None:
+    """The training record in a repository; None if it has none, or none can be had now."""
+    from huggingface_hub import errors, hf_hub_download
+
+    from mteb_hybrid.training.outcome import RECORD, read_record
+
+    try:
+        path = hf_hub_download(name, RECORD, revision=revision)
+    except (errors.EntryNotFoundError, errors.HfHubHTTPError, OSError):
+        return None
+    return read_record(Path(path).parent)
+
+
+def is_on_hub(name: str) -> bool:
+    """Whether the Hub has a model of this name, or gave it before where it cannot be asked now."""
+    from huggingface_hub import errors, model_info, try_to_load_from_cache
+
+    try:
+        model_info(name)
+    except (errors.RepositoryNotFoundError, errors.HFValidationError):
+        return False
+    except Exception:  # no network, offline: what is in the cache can be loaded
+        return isinstance(try_to_load_from_cache(name, "config.json"), str)
+    return True
 
 
 def load_tiny(name: str, revision: str | None = None, *, device: str | None = None, **kwargs: Any) -> MTEBModels:

@@ -5,7 +5,11 @@
     revision = "5d3fb71466a15b047455d3c6c91964db4bbb4b1b"
 
 ``source`` is a folder or a Hub id. For a folder, ``revision`` is the fingerprint of its files, so that results
-are never kept under the name of a model that has changed since.
+are never kept under the name of a model that has changed since. A model that was published from here has its Hub id
+and commit there, and ``folder`` says where it was published from.
+
+The package carries a list of its own in the same form, ``published_models.toml``: models on the Hub that are found by
+their short names after ``pip install`` alone. The user's own names go before.
 """
 
 from __future__ import annotations
@@ -18,6 +22,8 @@ import tomllib
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 from pathlib import Path
 
 from mteb_hybrid.errors import HybridError, one_line
@@ -28,6 +34,7 @@ MODELS_VARIABLE = "MTEB_HYBRID_MODELS"
 LOCAL_ORGANISATION = "local"
 """Results of a model in a folder are kept under this organisation."""
 
+_KEYS = ("source", "revision", "folder")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
@@ -40,11 +47,13 @@ class NamedModel:
         name: the short name.
         source: the absolute path of a folder, or a Hub id.
         revision: the fingerprint of the folder, or a Hub revision; None is the Hub's newest.
+        folder: the folder that the model on the Hub was published from; None if that was not here.
     """
 
     name: str
     source: str
     revision: str | None = None
+    folder: str | None = None
 
     @property
     def is_local(self) -> bool:
@@ -67,22 +76,51 @@ def models_file() -> Path:
     return Path(platformdirs.user_config_dir("mteb-hybrid")) / "models.toml"
 
 
+def known_models() -> dict[str, NamedModel]:
+    """All names: the user's, and those of the package that the user has not given to something else.
+
+    Raises:
+        HybridError: the user's file cannot be read or is not of the form above.
+    """
+    return dict(_published_models()) | read_models()
+
+
+@cache
+def _published_models() -> dict[str, NamedModel]:
+    path = Path(str(files("mteb_hybrid"))) / "published_models.toml"
+    return _parse(path, path.read_text(encoding="utf-8"))
+
+
 def read_models() -> dict[str, NamedModel]:
-    """All names, in the order of the file; none if there is no file.
+    """The user's names, in the order of the file; none if there is no file.
 
     Raises:
         HybridError: the file cannot be read or is not of the form above.
     """
     path = models_file()
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        return _parse(path, path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except OSError as error:
         raise HybridError(f"cannot read {path}: {error.strerror or error}") from None
     except (ValueError, RecursionError) as error:
         raise HybridError(f"{path} is not TOML ({one_line(error, 120)}); mend it or delete it") from None
-    return {name: _named_model(path, name, table) for name, table in tables.items()}
+
+
+def _parse(path: Path, text: str) -> dict[str, NamedModel]:
+    return {name: _named_model(path, name, table) for name, table in tomllib.loads(text).items()}
+
+
+def unknown_model(name: str) -> HybridError:
+    """The error for a name that stands for nothing: how to add, train or find one."""
+    near = difflib.get_close_matches(name, known_models(), n=1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    return HybridError(
+        f"no model is named {one_line(name, 60)!r}; {hint}Name one with `mteb-hybrid models add NAME PATH_OR_HUB_ID`, "
+        "train one with `mteb-hybrid train RECIPE --name NAME`, see `mteb-hybrid models list`, or give a Hub id "
+        "(ORGANISATION/NAME; the Hub lists those with the tag mteb-hybrid)"
+    )
 
 
 def add_model(name: str, source: str, revision: str | None = None) -> NamedModel:
@@ -90,7 +128,7 @@ def add_model(name: str, source: str, revision: str | None = None) -> NamedModel
 
     Args:
         name: letters, digits, dots, dashes and underscores.
-        source: the folder of a sentence-transformers model, or a Hub id.
+        source: the folder of a sentence-transformers model, a Hub id, or ``HUB_ID@REVISION``.
         revision: a Hub revision; a folder has none but its fingerprint.
 
     Raises:
@@ -103,16 +141,28 @@ def add_model(name: str, source: str, revision: str | None = None) -> NamedModel
             raise HybridError(f"a folder has no revision: leave out --revision {one_line(revision, 40)}")
         check_model_folder(folder)
         model = NamedModel(name, str(folder.resolve()), fingerprint(folder))
-    elif _HUB_ID.fullmatch(source) and not source.startswith((".", "/", "~")):
-        model = NamedModel(name, source, revision)
     else:
-        raise HybridError(
-            f"{one_line(source, 120)!r} is neither a folder nor a Hub id (ORGANISATION/NAME); check the path"
-        )
-    models = read_models()
-    models[name] = model
-    _write(models)
+        hub_id, at, pinned = source.partition("@")
+        if not _HUB_ID.fullmatch(hub_id) or (at and not pinned.strip()):
+            raise HybridError(
+                f"{one_line(source, 120)!r} is neither a folder nor a Hub id (ORGANISATION/NAME); check the path"
+            )
+        if at and revision is not None:
+            raise HybridError(f"{one_line(source, 120)} names a revision already; leave out --revision")
+        model = NamedModel(name, hub_id, pinned if at else revision)
+    keep_model(model)
     return model
+
+
+def keep_model(model: NamedModel) -> None:
+    """Write a name down; one that is taken is given anew.
+
+    Raises:
+        HybridError: the file of names cannot be read or written.
+    """
+    models = read_models()
+    models[model.name] = model
+    _write(models)
 
 
 def remove_model(name: str) -> NamedModel:
@@ -171,23 +221,17 @@ def _model_files(folder: Path) -> Iterator[Path]:
 
 def _named_model(path: Path, name: str, table: object) -> NamedModel:
     values = table if isinstance(table, dict) else {}
-    source, revision = values.get("source"), values.get("revision")
-    if (
-        not isinstance(source, str)
-        or not source
-        or not isinstance(revision, str | None)
-        or set(values)
-        - {
-            "source",
-            "revision",
-        }
-    ):
-        raise HybridError(f"{path}: [{one_line(name, 60)}] must have a source and may have a revision, both texts")
+    source, revision, folder = (values.get(key) for key in _KEYS)
+    optional = isinstance(revision, str | None) and isinstance(folder, str | None)
+    if not isinstance(source, str) or not source or not optional or set(values) - set(_KEYS):
+        raise HybridError(
+            f"{path}: [{one_line(name, 60)}] must have a source and may have a revision and a folder, all texts"
+        )
     try:
         check_name(name)
     except HybridError as error:
         raise HybridError(f"{path}: {error}") from None
-    return NamedModel(name, source, revision)
+    return NamedModel(name, source, revision, folder)
 
 
 def _write(models: dict[str, NamedModel]) -> None:
@@ -202,12 +246,12 @@ def _write(models: dict[str, NamedModel]) -> None:
             if name not in document:
                 document[name] = tomlkit.table()
             table = document[name]
-            if table.get("source") != model.source:
-                table["source"] = model.source
-            if model.revision is None:
-                table.pop("revision", None)
-            elif table.get("revision") != model.revision:
-                table["revision"] = model.revision
+            for key in _KEYS:
+                value = getattr(model, key)
+                if value is None:
+                    table.pop(key, None)
+                elif table.get(key) != value:
+                    table[key] = value
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
         try:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from mteb_hybrid import _autoload
 from mteb_hybrid.errors import HybridError, one_line
-from mteb_hybrid.models import NamedModel, models_file, read_models
+from mteb_hybrid.models import NamedModel, known_models, models_file, unknown_model
 
 if TYPE_CHECKING:
     from mteb.abstasks.abstask import AbsTask
@@ -55,6 +55,7 @@ def register() -> None:
     _share_encodings_over_runs()
     _save_results_whole()
     _tell_faults_plainly()
+    _tell_unknown_names_plainly()
     register_named_models()  # last: the user's file may be broken
 
 
@@ -125,7 +126,7 @@ def register_named_models() -> None:
         "training_datasets": set(),
     }
     registry.setdefault("mteb-hybrid/tiny", ModelMeta.create_empty(overwrites=tiny))
-    for model in read_models().values():
+    for model in known_models().values():
         register_named_model(model)
 
 
@@ -162,6 +163,7 @@ def _meta(model: NamedModel) -> ModelMeta:
         values |= {"framework": ["Sentence Transformers"]} | _training_data(Path(model.source))
     else:
         values["loader"] = load_from_hub
+        values |= _training_data(Path(model.folder)) if model.folder else {}
     return ModelMeta.create_empty(overwrites=values)
 
 
@@ -237,6 +239,33 @@ def _save_results_whole() -> None:
 
     to_disk_whole.__mteb_hybrid__ = True  # type: ignore[attr-defined]
     result.to_disk = to_disk_whole
+
+
+def _tell_unknown_names_plainly() -> None:
+    """Let ``mteb.get_model``, and with it ``mteb run -m``, say of a short name that it stands for nothing.
+
+    mteb takes any name for one of the Hub, where a few old models have no organisation in theirs.
+    """
+    module = _module("mteb.models.get_model_meta")
+    get_model_meta: Callable[..., Any] = module.get_model_meta
+    if getattr(get_model_meta, "__mteb_hybrid__", False):
+        return
+
+    @functools.wraps(get_model_meta)
+    def get_model_meta_of_known(model_name: str, *args: Any, **kwargs: Any) -> Any:
+        from mteb_hybrid.loading import is_on_hub
+
+        def known() -> bool:
+            return model_name in module._MODEL_RENAMES or model_name in module.MODEL_REGISTRY
+
+        if "/" not in model_name and not known():
+            register_named_models()  # it may have been given since
+            if not known() and not Path(model_name).is_dir() and not is_on_hub(model_name):
+                raise unknown_model(model_name)
+        return get_model_meta(model_name, *args, **kwargs)
+
+    get_model_meta_of_known.__mteb_hybrid__ = True  # type: ignore[attr-defined]
+    module.get_model_meta = get_model_meta_of_known  # where mteb.get_model looks it up
 
 
 def _tell_faults_plainly() -> None:

@@ -18,9 +18,12 @@ from mteb_hybrid.models import (
     add_model,
     check_model_folder,
     fingerprint,
+    keep_model,
+    known_models,
     models_file,
     read_models,
     remove_model,
+    unknown_model,
 )
 
 COMMENTED = """\
@@ -124,6 +127,44 @@ def test_a_name_that_is_taken_is_given_anew(folder: Path) -> None:
     assert add_model("x", str(folder)) == read_models()["x"]
 
 
+def test_a_hub_id_with_its_revision() -> None:
+    assert add_model("ours", "ada/paper@v1") == NamedModel("ours", "ada/paper", "v1")
+    _fails(lambda: add_model("ours", "ada/paper@v1", "v2"), "names a revision already", "leave out --revision")
+    _fails(lambda: add_model("ours", "ada/paper@"), "neither a folder nor a Hub id")
+    assert read_models() == {"ours": NamedModel("ours", "ada/paper", "v1")}
+
+
+def test_where_a_model_was_published_from_is_kept_until_it_is_named_anew(folder: Path) -> None:
+    published = NamedModel("ours", "ada/ours", "0" * 40, str(folder))
+    keep_model(published)
+    assert read_models() == {"ours": published}
+    assert not published.is_local
+    add_model("ours", str(folder))
+    assert read_models()["ours"] == NamedModel("ours", str(folder), fingerprint(folder))
+
+
+def test_the_names_that_come_with_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    theirs = {name: NamedModel(name, f"org/{name}", "1" * 40) for name in ("ours", "paper")}
+    monkeypatch.setattr(models, "_published_models", lambda: theirs)
+    mine = add_model("ours", "ada/ours")
+    assert known_models() == {"ours": mine, "paper": theirs["paper"]}
+    assert read_models() == {"ours": mine}
+
+
+def test_the_packages_own_list_is_well_formed() -> None:
+    for model in models._published_models().values():
+        assert not model.is_local
+        assert model.revision is not None
+        assert len(model.revision) == 40
+
+
+def test_an_unknown_name_says_how_to_add_train_or_find_one() -> None:
+    add_model("our-hybrid-labse", "ada/paper")
+    told = str(unknown_model("our-hybrd-labse"))
+    for part in ("did you mean our-hybrid-labse?", "models add NAME", "mteb-hybrid train", "models list", "Hub id"):
+        assert part in told
+
+
 def test_a_relative_folder_is_kept_as_an_absolute_path(
     tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -218,7 +259,7 @@ def test_a_file_that_is_not_toml(file: Path, content: bytes) -> None:
 def test_a_table_of_the_wrong_form(file: Path, content: str) -> None:
     file.parent.mkdir()
     file.write_text(content)
-    _fails(read_models, file, "[x] must have a source and may have a revision, both texts")
+    _fails(read_models, file, "[x] must have a source and may have a revision and a folder, all texts")
 
 
 @pytest.mark.parametrize("name", ["a b", "a/b", "", "-a"])

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mteb_hybrid.errors import HybridError, one_line
-from mteb_hybrid.models import read_models
+from mteb_hybrid.models import unknown_model
 
 if TYPE_CHECKING:
     from mteb.abstasks.abstask import AbsTask
@@ -137,18 +137,12 @@ def evaluate(
 def _find_model(name: str) -> ModelMeta:
     import mteb
 
-    known = read_models()
     if Path(name).expanduser().is_dir():
         raise HybridError(f"{name} is a folder: name it first, with `mteb-hybrid models add NAME {name}`")
     try:
         return mteb.get_model_meta(name, fetch_from_hf="/" in name)
     except KeyError:
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {near[0]}? Otherwise name" if near else "name"
-        raise HybridError(
-            f"no model is named {one_line(name, 60)!r}; {hint} one with `mteb-hybrid models add NAME PATH_OR_HUB_ID`, "
-            f"or give a Hub id (ORGANISATION/NAME)"
-        ) from None
+        raise unknown_model(name) from None
     except Exception as error:
         raise HybridError(f"cannot find model {one_line(name, 80)} ({_reason(error)}); check its Hub id") from None
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from mteb_hybrid.errors import HybridError, one_line
-from mteb_hybrid.models import LOCAL_ORGANISATION, NamedModel, check_model_folder, fingerprint, read_models
+from mteb_hybrid.models import LOCAL_ORGANISATION, NamedModel, check_model_folder, fingerprint, known_models
 from mteb_hybrid.tiny import tiny_encoder
 from mteb_hybrid.training.recipe import LoraSettings, ModelSettings
 
@@ -46,7 +46,7 @@ def find_base(settings: ModelSettings) -> Base:
         HybridError: there is no such model, or a folder holds none that loads without running code.
     """
     name, revision = settings.base, settings.revision
-    named = read_models().get(name.removeprefix(f"{LOCAL_ORGANISATION}/"))
+    named = known_models().get(name.removeprefix(f"{LOCAL_ORGANISATION}/"))
     folder = Path(named.source if named else name).expanduser()
     if name != TINY and not (named.is_local if named else folder.is_dir()):
         return _on_hub(named.source, revision or named.revision) if named else _on_hub(name, revision)
@@ -68,7 +68,7 @@ def _in_folder(folder: Path, named: NamedModel | None) -> Base:
 
 def _on_hub(name: str, revision: str | None) -> Base:
     if NamedModel(name, name).is_local:
-        near = difflib.get_close_matches(name, read_models(), n=1)
+        near = difflib.get_close_matches(name, known_models(), n=1)
         hint = f"did you mean {near[0]}?" if near else "check the path, or `mteb-hybrid models list`"
         raise HybridError(
             f"model.base: {one_line(name, 120)!r} is no folder, short name or Hub id (ORGANISATION/NAME); {hint}"

@@ -32,6 +32,8 @@ class SourceRecord(BaseModel):
     """SHA-256 of all its texts, as 40 hexadecimal digits."""
     mteb_tasks: list[str]
     """Tasks whose texts it holds."""
+    license: str | None = None
+    """As the recipe names it."""
 
 
 class TrainingRecord(BaseModel):

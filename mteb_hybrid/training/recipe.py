@@ -72,6 +72,8 @@ class SourceSettings(_Settings):
     """The first so many rows only."""
     mteb_tasks: list[_Text] = []
     """mteb tasks whose texts it holds, in any language: the model is marked as not zero-shot on them."""
+    license: _Text | None = None
+    """Licence of the data, as the Hub names it (``cc-by-4.0``): the card of a published model says it."""
 
 
 class AlphaSchedule(_Settings):

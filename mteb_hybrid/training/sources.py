@@ -102,6 +102,7 @@ def _record(source: SourceSettings, corpus: ParallelCorpus) -> SourceRecord:
         pairs=corpus.pairs,
         fingerprint=corpus.fingerprint,
         mteb_tasks=sorted({*source.mteb_tasks, *corpus.trained_on}),
+        license=source.license,
     )
 
 

@@ -1,0 +1,213 @@
+"""Publishes a model: weights, recipe, results, figures and card, in one commit; then its short name stands for that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mteb_hybrid.models import NamedModel, keep_model
+from mteb_hybrid.publishing.comparison import Comparison, compare, has_results
+from mteb_hybrid.publishing.content import CardContent
+from mteb_hybrid.publishing.dry_run import tell_files, write_files
+from mteb_hybrid.publishing.eval_results import result_files
+from mteb_hybrid.publishing.hub import Pushed, Repository, Target, check_target, look, push, read_file
+from mteb_hybrid.publishing.licences import BUILT_IN_LICENSES, choose_license
+from mteb_hybrid.publishing.local_model import LocalModel, find_model, load_encoder
+from mteb_hybrid.publishing.manifest import (
+    CARD,
+    GENERATED_CARD,
+    MANIFEST,
+    Manifest,
+    check_same_model,
+    read_manifest,
+)
+from mteb_hybrid.publishing.model_files import model_files, training_files
+from mteb_hybrid.publishing.submission import check_submission, write_submission
+from mteb_hybrid.reporting.results import ModelResults
+from mteb_hybrid.training.outcome import TrainingRecord
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What goes with a model beside its files.
+
+    Attributes:
+        license: the licence of the model; None takes what its data's licences leave.
+        base_model: the Hub id of the base model; None if the record knows it, or there is none.
+        results: the folder given to ``mteb run --output-folder``; None for no results.
+        baseline: the model that the card shows differences from; None for the base model, if it has results.
+        others: further models for the card's tables; None for all in the folder.
+    """
+
+    license: str | None = None
+    base_model: str | None = None
+    results: Path | None = None
+    baseline: str | None = None
+    others: Sequence[str] | None = None
+
+
+def publish(
+    name: str,
+    target: Target,
+    choices: Choices = Choices(),
+    *,
+    dry_run: Path | None = None,
+    mteb: Path | None = None,
+    say: Callable[[str], None] = print,
+    show_progress_bar: bool = True,
+) -> Pushed | None:
+    """Publish a model under its short name.
+
+    Args:
+        name: the short name.
+        target: where to.
+        choices: what goes with it.
+        dry_run: write everything to this folder instead.
+        mteb: also write to this folder what mteb takes in: results, and the model's description as Python source.
+        say: told what is sent, and what there is no telling of otherwise.
+        show_progress_bar: whether to show progress.
+
+    Returns:
+        What came of it; None of a dry run.
+
+    Raises:
+        HybridError: something is missing or contradictory, or the Hub refuses; the repository is then as it was.
+    """
+    check_target(target)
+    if mteb is not None:
+        check_submission(mteb, target, dry_run=dry_run is not None, results=choices.results is not None)
+    model = find_model(name)
+    files = dict(model_files(model.folder)) | training_files(model.record, model.recipe)
+    licenses = _data_licenses(model)
+    license = choose_license(choices.license, licenses)
+    comparison = _comparison(model, choices, say)
+    repository = look(target) if dry_run is None or _can_look() else Repository(exists=False)
+    before = read_manifest(read_file(target, repository, MANIFEST), target.repo_id)
+    check_same_model(name, target.repo_id, repository.files, before)
+    content, pictures = _content(model, target, choices, comparison, license, licenses)
+    files |= {path: text.encode() for path, text in pictures.items()}
+    files |= result_files(comparison)
+    files |= _card_files(content, target, repository)
+    paths = tuple(sorted([*files, MANIFEST]))
+    files[MANIFEST] = Manifest(name=name, fingerprint=model.fingerprint, files=paths).text().encode()
+    gone = [path for path in (before.files if before else ()) if path not in files]
+    tell_files(files, gone, say)
+    if dry_run is not None:
+        write_files(files, dry_run)
+        return None
+    pushed = push(files, target, repository, delete=gone, show_progress_bar=show_progress_bar)
+    if pushed.pull_request is None:
+        keep_model(NamedModel(name, target.repo_id, pushed.commit, str(model.folder.resolve())))
+    if mteb is not None:
+        write_submission(mteb, content, pushed.commit)
+        say(f"{mteb} holds what mteb takes in: results/ for its repository of results, models/ for its own source")
+    return pushed
+
+
+def _can_look() -> bool:
+    from huggingface_hub import get_token
+
+    return bool(get_token())
+
+
+def _data_licenses(model: LocalModel) -> dict[str, str | None]:
+    if model.record is None:
+        return {}
+    return {
+        source.name: source.license or BUILT_IN_LICENSES.get(source.source) or BUILT_IN_LICENSES.get(source.name)
+        for source in model.record.data
+    }
+
+
+def _comparison(model: LocalModel, choices: Choices, say: Callable[[str], None]) -> Comparison:
+    if choices.results is None:
+        say("no results: the card has no figures (--results FOLDER adds those of `mteb run --output-folder FOLDER`)")
+        return Comparison(None)
+    baseline = choices.baseline
+    if baseline is None and model.recipe is not None and has_results(choices.results, model.recipe.model.base):
+        baseline = model.recipe.model.base
+    found = compare(choices.results, model.result_names, baseline=baseline, others=choices.others)
+    if found.own is None:
+        say(
+            f"{choices.results} has no results of {model.named.name} as it is now: the card has no figures; run "
+            f"`mteb run -m {model.named.name} -t XQuADR XQuADRLanguageBias` first"
+        )
+    return found
+
+
+def _content(
+    model: LocalModel,
+    target: Target,
+    choices: Choices,
+    comparison: Comparison,
+    license: str,
+    licenses: Mapping[str, str | None],
+) -> tuple[CardContent, dict[str, str]]:
+    """What the card says, and its pictures by path."""
+    from mteb_hybrid.publishing.figures import card_figures, language_shares
+    from mteb_hybrid.training.recipe_file import dump_recipe
+
+    own, record, recipe = comparison.own, model.record, model.recipe
+    drawn = card_figures(own, language_shares(own.folder)) if own else {}
+    zero_shot, seen = _zero_shot(own, record)
+    languages = dict.fromkeys(tag for source in (record.data if record else ()) for tag in source.languages)
+    content = CardContent(
+        name=model.named.name,
+        repo_id=target.repo_id,
+        license=license,
+        base_model=choices.base_model or _hub_id(record),
+        base_name=record.base if record else choices.base_model or "",
+        languages=tuple(languages),
+        encoder=load_encoder(model),
+        record=record,
+        recipe=recipe,
+        recipe_text=dump_recipe(recipe) if recipe else "",
+        data_licenses=licenses,
+        results=own,
+        tables=comparison.tables(target.repo_id),
+        figures=tuple(drawn),
+        zero_shot=zero_shot,
+        seen=seen,
+    )
+    return content, {figure.path: text for figure, text in drawn.items()}
+
+
+def _hub_id(record: TrainingRecord | None) -> str | None:
+    """The base model's Hub id, if it is one."""
+    base = record.base if record else ""
+    return base if base.count("/") == 1 and not base.startswith("mteb-hybrid/") else None
+
+
+def _zero_shot(own: ModelResults | None, record: TrainingRecord | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The benchmarks on which the model is zero-shot, and those on which it is not, as far as is known."""
+    from mteb_hybrid.reporting.benchmarks import find_benchmarks
+
+    if own is None or record is None:
+        return (), ()
+    benchmarks = find_benchmarks([own]).values()
+    seen = tuple(each.title for each in benchmarks if not each.data_names.isdisjoint(record.mteb_tasks))
+    # what the base model was trained on is known only if all of it is in records of ours
+    known = record.origin is not None
+    return tuple(each.title for each in benchmarks if known and each.title not in seen), seen
+
+
+def _check_license(card: str, licenses: Mapping[str, str | None]) -> None:
+    """A licence that somebody has put into the card on the Hub must not contradict the data's either."""
+    from huggingface_hub import ModelCard
+
+    license = getattr(ModelCard(card, ignore_metadata_errors=True).data, "license", None)
+    if isinstance(license, str):
+        choose_license(license, licenses)
+
+
+def _card_files(content: CardContent, target: Target, repository: Repository) -> dict[str, Path | bytes]:
+    """The card, with what its readers have changed in it kept, and the card as generated."""
+    from mteb_hybrid.publishing.card import model_card
+    from mteb_hybrid.publishing.card_merge import merge_cards
+
+    card = model_card(content)
+    base, theirs = (read_file(target, repository, path) for path in (GENERATED_CARD, CARD))
+    merged = merge_cards(base, theirs, card)
+    _check_license(merged, content.data_licenses)
+    return {CARD: merged.encode(), GENERATED_CARD: card.encode()}
