@@ -55,7 +55,7 @@ def register() -> None:
     _share_encodings_over_runs()
     _save_results_whole()
     _tell_faults_plainly()
-    _tell_unknown_names_plainly()
+    _look_names_up()
     register_named_models()  # last: the user's file may be broken
 
 
@@ -241,8 +241,8 @@ def _save_results_whole() -> None:
     result.to_disk = to_disk_whole
 
 
-def _tell_unknown_names_plainly() -> None:
-    """Let ``mteb.get_model``, and with it ``mteb run -m``, say of a short name that it stands for nothing.
+def _look_names_up() -> None:
+    """Let ``mteb.get_model``, and with it ``mteb run -m``, know names given since, and say of others that none is.
 
     mteb takes any name for one of the Hub, where a few old models have no organisation in theirs.
     """
@@ -252,8 +252,8 @@ def _tell_unknown_names_plainly() -> None:
         return
 
     @functools.wraps(get_model_meta)
-    def get_model_meta_of_known(model_name: str, *args: Any, **kwargs: Any) -> Any:
-        from mteb_hybrid.loading import is_on_hub
+    def get_model_meta_of_name(model_name: str, *args: Any, **kwargs: Any) -> Any:
+        from mteb_hybrid.loading import is_on_hub, load_from_hub
 
         def known() -> bool:
             return model_name in module._MODEL_RENAMES or model_name in module.MODEL_REGISTRY
@@ -262,10 +262,13 @@ def _tell_unknown_names_plainly() -> None:
             register_named_models()  # it may have been given since
             if not known() and not Path(model_name).is_dir() and not is_on_hub(model_name):
                 raise unknown_model(model_name)
-        return get_model_meta(model_name, *args, **kwargs)
+        meta = get_model_meta(model_name, *args, **kwargs)
+        if model_name in _given and meta.name not in module.MODEL_REGISTRY:  # the Hub's newest of a name of ours
+            return meta.model_copy(update={"loader": load_from_hub, "loader_kwargs": {}})
+        return meta
 
-    get_model_meta_of_known.__mteb_hybrid__ = True  # type: ignore[attr-defined]
-    module.get_model_meta = get_model_meta_of_known  # where mteb.get_model looks it up
+    get_model_meta_of_name.__mteb_hybrid__ = True  # type: ignore[attr-defined]
+    module.get_model_meta = get_model_meta_of_name  # where mteb.get_model looks it up
 
 
 def _tell_faults_plainly() -> None:

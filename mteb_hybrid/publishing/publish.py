@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mteb_hybrid.errors import HybridError
 from mteb_hybrid.models import NamedModel, keep_model
 from mteb_hybrid.publishing.comparison import Comparison, compare, has_results
 from mteb_hybrid.publishing.content import CardContent
-from mteb_hybrid.publishing.dry_run import tell_files, write_files
+from mteb_hybrid.publishing.dry_run import Files, tell_files, write_files
 from mteb_hybrid.publishing.eval_results import result_files
 from mteb_hybrid.publishing.hub import Pushed, Repository, Target, check_target, look, push, read_file
 from mteb_hybrid.publishing.licences import BUILT_IN_LICENSES, choose_license
@@ -78,19 +79,17 @@ def publish(
     if mteb is not None:
         check_submission(mteb, target, dry_run=dry_run is not None, results=choices.results is not None)
     model = find_model(name)
-    files = dict(model_files(model.folder)) | training_files(model.record, model.recipe)
     licenses = _data_licenses(model)
     license = choose_license(choices.license, licenses)
     comparison = _comparison(model, choices, say)
+    if mteb is not None and comparison.own is None:
+        raise HybridError(f"--mteb is about results, and {name} as it is now has none; run `mteb run -m {name}` first")
     repository = look(target) if dry_run is None or _can_look() else Repository(exists=False)
     before = read_manifest(read_file(target, repository, MANIFEST), target.repo_id)
     check_same_model(name, target.repo_id, repository.files, before)
     content, pictures = _content(model, target, choices, comparison, license, licenses)
-    files |= {path: text.encode() for path, text in pictures.items()}
-    files |= result_files(comparison)
-    files |= _card_files(content, target, repository)
-    paths = tuple(sorted([*files, MANIFEST]))
-    files[MANIFEST] = Manifest(name=name, fingerprint=model.fingerprint, files=paths).text().encode()
+    files = _files(model, comparison, pictures) | _card_files(content, target, repository)
+    files[MANIFEST] = _manifest(model, files).text().encode()
     gone = [path for path in (before.files if before else ()) if path not in files]
     tell_files(files, gone, say)
     if dry_run is not None:
@@ -98,11 +97,28 @@ def publish(
         return None
     pushed = push(files, target, repository, delete=gone, show_progress_bar=show_progress_bar)
     if pushed.pull_request is None:
-        keep_model(NamedModel(name, target.repo_id, pushed.commit, str(model.folder.resolve())))
+        _keep(NamedModel(name, target.repo_id, pushed.commit, str(model.folder.resolve())))
     if mteb is not None:
         write_submission(mteb, content, pushed.commit)
         say(f"{mteb} holds what mteb takes in: results/ for its repository of results, models/ for its own source")
     return pushed
+
+
+def _files(model: LocalModel, comparison: Comparison, pictures: Mapping[str, str]) -> dict[str, Path | bytes]:
+    """All files but the card and the manifest."""
+    drawn: dict[str, Path | bytes] = {path: text.encode() for path, text in pictures.items()}
+    return model_files(model.folder) | training_files(model.record, model.recipe) | result_files(comparison) | drawn
+
+
+def _manifest(model: LocalModel, files: Files) -> Manifest:
+    return Manifest(name=model.named.name, fingerprint=model.fingerprint, files=tuple(sorted([*files, MANIFEST])))
+
+
+def _keep(model: NamedModel) -> None:
+    try:
+        keep_model(model)
+    except HybridError as error:
+        raise HybridError(f"{model.source} is published at {model.revision}, but not under its name: {error}") from None
 
 
 def _can_look() -> bool:
@@ -180,16 +196,14 @@ def _hub_id(record: TrainingRecord | None) -> str | None:
 
 
 def _zero_shot(own: ModelResults | None, record: TrainingRecord | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The benchmarks on which the model is zero-shot, and those on which it is not, as far as is known."""
+    """The benchmarks on which the model is zero-shot, and those on which it is not, as far as records tell."""
     from mteb_hybrid.reporting.benchmarks import find_benchmarks
 
     if own is None or record is None:
         return (), ()
     benchmarks = find_benchmarks([own]).values()
     seen = tuple(each.title for each in benchmarks if not each.data_names.isdisjoint(record.mteb_tasks))
-    # what the base model was trained on is known only if all of it is in records of ours
-    known = record.origin is not None
-    return tuple(each.title for each in benchmarks if known and each.title not in seen), seen
+    return tuple(each.title for each in benchmarks if each.title not in seen), seen
 
 
 def _check_license(card: str, licenses: Mapping[str, str | None]) -> None:
