@@ -140,14 +140,16 @@ def register_named_model(model: NamedModel) -> None:
     renames = _module("mteb.models.get_model_meta")._MODEL_RENAMES
     key = model.full_name
     known = registry.get(key)
-    if not model.is_local and model.revision and known is not None and known.revision != model.revision:
-        key = f"{key}@{model.revision}"  # mteb's own entry for this model stays as it is
+    if not model.is_local and model.revision and (known is None or known.revision != model.revision):
+        key = (
+            f"{key}@{model.revision}"  # the Hub id itself stays mteb's: its own entry, or the newest
+        )
     taken = renames.get(model.name)
     if taken not in {None, key, _given.get(model.name)}:
         raise HybridError(
             f"{model.name} is mteb's own name for {taken}; change it in {models_file()} or with `mteb-hybrid models`"
         )
-    if model.is_local or (model.revision and known is None) or key != model.full_name:
+    if model.is_local or key != model.full_name:
         registry[key] = _meta(model)
     renames[model.name] = _given[model.name] = key
 

@@ -79,6 +79,7 @@ def publish(
     if mteb is not None:
         check_submission(mteb, target, dry_run=dry_run is not None, results=choices.results is not None)
     model = find_model(name)
+    files = model_files(model.folder)
     licenses = _data_licenses(model)
     license = choose_license(choices.license, licenses)
     comparison = _comparison(model, choices, say)
@@ -88,7 +89,9 @@ def publish(
     before = read_manifest(read_file(target, repository, MANIFEST), target.repo_id)
     check_same_model(name, target.repo_id, repository.files, before)
     content, pictures = _content(model, target, choices, comparison, license, licenses)
-    files = _files(model, comparison, pictures) | _card_files(content, target, repository)
+    files |= training_files(model.record, model.recipe) | result_files(comparison)
+    files |= {path: text.encode() for path, text in pictures.items()}
+    files |= _card_files(content, target, repository)
     files[MANIFEST] = _manifest(model, files).text().encode()
     gone = [path for path in (before.files if before else ()) if path not in files]
     tell_files(files, gone, say)
@@ -102,12 +105,6 @@ def publish(
         write_submission(mteb, content, pushed.commit)
         say(f"{mteb} holds what mteb takes in: results/ for its repository of results, models/ for its own source")
     return pushed
-
-
-def _files(model: LocalModel, comparison: Comparison, pictures: Mapping[str, str]) -> dict[str, Path | bytes]:
-    """All files but the card and the manifest."""
-    drawn: dict[str, Path | bytes] = {path: text.encode() for path, text in pictures.items()}
-    return model_files(model.folder) | training_files(model.record, model.recipe) | result_files(comparison) | drawn
 
 
 def _manifest(model: LocalModel, files: Files) -> Manifest:
