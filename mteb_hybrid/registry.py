@@ -141,9 +141,7 @@ def register_named_model(model: NamedModel) -> None:
     key = model.full_name
     known = registry.get(key)
     if not model.is_local and model.revision and (known is None or known.revision != model.revision):
-        key = (
-            f"{key}@{model.revision}"  # the Hub id itself stays mteb's: its own entry, or the newest
-        )
+        key = f"{key}@{model.revision}"  # the Hub id itself stays mteb's: its own entry, or the newest
     taken = renames.get(model.name)
     if taken not in {None, key, _given.get(model.name)}:
         raise HybridError(
