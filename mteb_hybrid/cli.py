@@ -362,7 +362,9 @@ def _add_publish(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("name", help="the model's short name")
     parser.add_argument("--results", type=Path, metavar="FOLDER", help="results to publish: what --output-folder was")
     parser.add_argument("--baseline", metavar="MODEL", help="show differences from this one; default: the base model")
-    parser.add_argument("--compare", nargs="*", metavar="MODEL", help="models for the card's tables; default: all")
+    parser.add_argument(
+        "--compare", nargs="+", default=(), metavar="MODEL", help="models for the card's tables; default: all"
+    )
     parser.add_argument("--license", help="as the Hub names it, such as apache-2.0; default: what its data leave")
     parser.add_argument("--base-model", metavar="HUB_ID", help="Hub id of the model that training began with")
     parser.add_argument(

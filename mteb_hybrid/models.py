@@ -20,13 +20,13 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
 from mteb_hybrid.errors import HybridError, one_line
+from mteb_hybrid.whole import whole_file
 
 MODELS_VARIABLE = "MTEB_HYBRID_MODELS"
 """Environment variable that names another file than the one in the user's config folder."""
@@ -253,13 +253,8 @@ def _write(models: dict[str, NamedModel]) -> None:
                 elif table.get(key) != value:
                     table[key] = value
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-        try:
+        with whole_file(path) as partial:
             partial.write_text(tomlkit.dumps(document), encoding="utf-8")
-            partial.replace(path)
-        finally:
-            with suppress(OSError):
-                partial.unlink(missing_ok=True)
     except OSError as error:
         raise HybridError(
             f"cannot write {path} ({error.strerror or error}); set {MODELS_VARIABLE} to a file elsewhere"

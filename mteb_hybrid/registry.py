@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import importlib
-import os
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from mteb_hybrid import _autoload
 from mteb_hybrid.errors import HybridError, one_line
 from mteb_hybrid.models import NamedModel, known_models, models_file, unknown_model
+from mteb_hybrid.whole import whole_file
 
 if TYPE_CHECKING:
     from mteb.abstasks.abstask import AbsTask
@@ -228,14 +228,10 @@ def _save_results_whole() -> None:
     def to_disk_whole(self: Any, path: Path) -> None:
         from mteb_hybrid.evaluation.shared_run import current_run
 
-        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-        try:
+        with whole_file(path) as partial:
             to_disk(self, partial)
             if (run := current_run()) is not None:  # first: what is in the results is not run again
                 run.query_scores.save(self.task_name, path, self.dataset_revision)
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
 
     to_disk_whole.__mteb_hybrid__ = True  # type: ignore[attr-defined]
     result.to_disk = to_disk_whole

@@ -15,7 +15,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -31,6 +31,7 @@ from mteb_hybrid.data.lareqa import MLQA_R, XQUAD_R, load_lareqa
 from mteb_hybrid.data.parallel_corpus import ParallelCorpus, corpus_from_collection
 from mteb_hybrid.data.world import generate_world
 from mteb_hybrid.errors import HybridError, one_line
+from mteb_hybrid.whole import whole_file
 
 if TYPE_CHECKING:
     import datasets
@@ -151,15 +152,11 @@ def save_corpus(corpus: ParallelCorpus, path: str | Path) -> None:
 @contextmanager
 def _whole(path: Path) -> Iterator[Path]:
     """Put what is written to the path given out in place of ``path``, if all goes well."""
-    partial_path = path.with_name(f".{path.name}.partial")
     try:
-        yield partial_path
-        partial_path.replace(path)
+        with whole_file(path) as partial_path:
+            yield partial_path
     except OSError as error:
         raise HybridError(f"cannot write {path} ({error.strerror or error}); choose another place") from None
-    finally:
-        with suppress(OSError):
-            partial_path.unlink(missing_ok=True)
 
 
 # ---- sources

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -23,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from mteb_hybrid.data.collection import ParallelCollection, TextTable
 from mteb_hybrid.data.languages import langscript
 from mteb_hybrid.errors import HybridError, one_line
+from mteb_hybrid.whole import whole_file
 
 _NonEmpty = Annotated[str, StringConstraints(min_length=1, pattern=r"\S")]
 
@@ -98,24 +98,20 @@ def save_collection(collection: ParallelCollection, path: str | Path) -> None:
         for role, table in (("query", collection.queries[language]), ("passage", collection.passages[language]))
         for id_, text, groups in zip(table.ids, table.texts, table.groups, strict=True)
     ]
-    partial = path.with_name(f".{path.name}.partial")
     try:
-        if _suffix(path) == ".jsonl":
-            with partial.open("w", encoding="utf-8") as file:
-                file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-        else:
-            import pyarrow
-            from pyarrow import parquet
+        with whole_file(path) as partial:
+            if _suffix(path) == ".jsonl":
+                with partial.open("w", encoding="utf-8") as file:
+                    file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+            else:
+                import pyarrow
+                from pyarrow import parquet
 
-            parquet.write_table(pyarrow.Table.from_pylist(rows), partial)
-        partial.replace(path)
+                parquet.write_table(pyarrow.Table.from_pylist(rows), partial)
     except OSError as error:
         raise HybridError(f"cannot write {path} ({error.strerror or error}); choose another place") from None
     except UnicodeEncodeError as error:
         raise HybridError(f"cannot write {path}: a text is not valid Unicode ({one_line(error, 100)})") from None
-    finally:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
 
 
 def _suffix(path: Path) -> str:

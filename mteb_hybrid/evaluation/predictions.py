@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mteb_hybrid.errors import HybridError
+from mteb_hybrid.whole import whole_file
 
 if TYPE_CHECKING:
     from mteb.models import MTEBModels
@@ -51,15 +51,12 @@ def save_predictions(
         query: {passage_ids[row]: score for row, score in zip(rows, scores, strict=True) if score > -np.inf}
         for query, rows, scores in zip(query_ids, ranking.top.tolist(), ranking.top_scores.tolist(), strict=True)
     }
-    partial = path.with_name(f".{path.name}.partial")
     try:
         before = _before(path, model, hf_subset)
         entry = f", {json.dumps(hf_subset)}: {json.dumps({hf_split: run})}}}"
-        partial.write_bytes(before[:-1] + entry.encode())
-        partial.replace(path)
+        with whole_file(path) as partial:
+            partial.write_bytes(before[:-1] + entry.encode())
     except OSError as error:
-        with suppress(OSError):
-            partial.unlink()
         raise HybridError(f"cannot write {path} ({error.strerror or error}); choose another folder") from None
 
 

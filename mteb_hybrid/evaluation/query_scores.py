@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mteb_hybrid.errors import HybridError
+from mteb_hybrid.whole import whole_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -92,15 +92,12 @@ class QueryScores:
         tables = [*([kept] if kept is not None else []), *new.values()]
         table = pa.concat_tables(tables, promote_options="default")
         self._kept[path] = table
-        partial = path.with_name(f".{path.name}.partial")
         try:
-            pq.write_table(table.replace_schema_metadata({_REVISION: dataset_revision}), partial, compression="zstd")
-            partial.replace(path)
+            with whole_file(path) as partial:
+                marked = table.replace_schema_metadata({_REVISION: dataset_revision})
+                pq.write_table(marked, partial, compression="zstd")
         except OSError as error:
             raise HybridError(f"cannot write {path} ({error.strerror or error}); choose another folder") from None
-        finally:
-            with suppress(OSError):
-                partial.unlink(missing_ok=True)
 
 
 def _read(path: Path, dataset_revision: str) -> pa.Table | None:

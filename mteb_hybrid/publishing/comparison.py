@@ -40,48 +40,44 @@ class Comparison:
         others = [replace(run, model=_label(run.model)) for run in self.others]
         rows = [*others, own]
         tables = summary_tables(rows, list(find_benchmarks([own]).values()))
-        if self.baseline is not None:
-            baseline = _label(self.baseline)
+        baseline = None if self.baseline is None else _label(self.baseline)
+        if baseline is not None:
             tables = [with_changes(table, baseline) for table in tables]
-            return render([with_margins(table, baseline) for table in tables], "markdown")
-        return render([with_margins(table) for table in tables], "markdown")
+        return render([with_margins(table, baseline) for table in tables], "markdown")
 
 
 def compare(
-    folder: Path | None, names: Sequence[tuple[str, str]], *, baseline: str | None, others: Sequence[str] | None
+    folder: Path,
+    names: Sequence[tuple[str, str]],
+    *,
+    baseline: str | None = None,
+    base: str | None = None,
+    others: Sequence[str] = (),
 ) -> Comparison:
     """Find a model's results and those to compare it with.
 
     Args:
-        folder: the folder given to ``mteb run --output-folder``; None if there is none.
+        folder: the folder given to ``mteb run --output-folder``.
         names: the names and revisions that the model's results may be kept under, the best first.
-        baseline: the model that differences are shown from; None for the model that the training began with, if it
-            is there.
-        others: the models to set beside it; None for all that are there.
+        baseline: the model that differences are shown from.
+        base: the model that training began with, which is the baseline if none is named and it has results.
+        others: the models to set beside it; all that are there by default.
 
     Raises:
         HybridError: the folder holds no results, or a model was named that has none.
     """
-    if folder is None:
-        return Comparison(None)
     runs = read_results(folder)
     own = next((run for name, revision in names for run in runs if (run.model, run.revision) == (name, revision)), None)
     if own is None:
         return Comparison(None)
     same = {name for name, _ in names}
-    rest = [run for run in runs if run.model not in same]
-    chosen = (
-        [run for run in select_models(runs, others) if run is not own] if others else rest if others is None else []
-    )
+    chosen = [run for run in select_models(runs, others) if run.model not in same]
+    if baseline is None and any(base in {run.model, _label(run.model)} for run in runs):
+        baseline = base
     if baseline is None:
         return Comparison(own, tuple(chosen))
-    first = _one(rest, baseline)
+    first = _one([run for run in runs if run.model not in same], baseline)
     return Comparison(own, (first, *(run for run in chosen if run is not first)), first.model)
-
-
-def has_results(folder: Path, name: str) -> bool:
-    """Whether there are results of a model of this name."""
-    return any(_label(run.model) == name or run.model == name for run in read_results(folder))
 
 
 def _one(runs: Sequence[ModelResults], name: str) -> ModelResults:

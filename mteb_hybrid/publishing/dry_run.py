@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from mteb_hybrid.errors import HybridError
-from mteb_hybrid.training.folders import whole_folder
+from mteb_hybrid.whole import whole_folder
 
 Files = Mapping[str, Path | bytes]
 """Path in the repository to the local file, or to the content."""
@@ -16,8 +16,8 @@ Files = Mapping[str, Path | bytes]
 def tell_files(files: Files, gone: Sequence[str], say: Callable[[str], None]) -> None:
     """Say which files are sent, with their sizes, and which are deleted."""
     sizes = {path: _size(files[path]) for path in sorted(files)}
-    for path in sorted(sizes):
-        say(f"{sizes[path]:>14,}  {path}")
+    for path, size in sizes.items():
+        say(f"{size:>14,}  {path}")
     for path in gone:
         say(f"{'deleted':>14}  {path}")
     say(f"{sum(sizes.values()):>14,}  bytes in {len(sizes)} files")

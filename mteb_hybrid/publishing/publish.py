@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mteb_hybrid.errors import HybridError
 from mteb_hybrid.models import NamedModel, keep_model
-from mteb_hybrid.publishing.comparison import Comparison, compare, has_results
+from mteb_hybrid.publishing.comparison import Comparison, compare
 from mteb_hybrid.publishing.content import CardContent
 from mteb_hybrid.publishing.dry_run import Files, tell_files, write_files
 from mteb_hybrid.publishing.eval_results import result_files
@@ -38,14 +38,14 @@ class Choices:
         base_model: the Hub id of the base model; None if the record knows it, or there is none.
         results: the folder given to ``mteb run --output-folder``; None for no results.
         baseline: the model that the card shows differences from; None for the base model, if it has results.
-        others: further models for the card's tables; None for all in the folder.
+        others: further models for the card's tables; all in the folder by default.
     """
 
     license: str | None = None
     base_model: str | None = None
     results: Path | None = None
     baseline: str | None = None
-    others: Sequence[str] | None = None
+    others: Sequence[str] = ()
 
 
 def publish(
@@ -137,10 +137,9 @@ def _comparison(model: LocalModel, choices: Choices, say: Callable[[str], None])
     if choices.results is None:
         say("no results: the card has no figures (--results FOLDER adds those of `mteb run --output-folder FOLDER`)")
         return Comparison(None)
-    baseline = choices.baseline
-    if baseline is None and model.recipe is not None and has_results(choices.results, model.recipe.model.base):
-        baseline = model.recipe.model.base
-    found = compare(choices.results, model.result_names, baseline=baseline, others=choices.others)
+    base = model.recipe.model.base if model.recipe else None
+    names = model.result_names
+    found = compare(choices.results, names, baseline=choices.baseline, base=base, others=choices.others)
     if found.own is None:
         say(
             f"{choices.results} has no results of {model.named.name} as it is now: the card has no figures; run "

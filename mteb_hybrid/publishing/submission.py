@@ -13,7 +13,7 @@ from mteb_hybrid.data.languages import langscript
 from mteb_hybrid.errors import HybridError
 from mteb_hybrid.publishing.content import CardContent
 from mteb_hybrid.publishing.hub import Target
-from mteb_hybrid.training.folders import whole_folder
+from mteb_hybrid.whole import whole_folder
 
 if TYPE_CHECKING:
     from mteb.models import ModelMeta

@@ -10,10 +10,7 @@ qrels/de-all.parquet          query-id, corpus-id, score of one subset
 from __future__ import annotations
 
 import difflib
-import os
-import shutil
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +19,7 @@ from mteb_hybrid.data.collection import ParallelCollection, TextTable
 from mteb_hybrid.data.collection_folder import write_collection, write_parquet
 from mteb_hybrid.data.hub_collection import PublishedCollection
 from mteb_hybrid.errors import HybridError, one_line
+from mteb_hybrid.whole import whole_folder
 
 if TYPE_CHECKING:
     from mteb.abstasks.abstask import AbsTask
@@ -162,18 +160,13 @@ def write_task_data(task_name: str, folder: Path, repo_id: str) -> TaskData:
     task = find_task(task_name)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise HybridError(f"{folder} is not an empty folder; name another one")
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
     try:
-        partial.mkdir(parents=True)
-        data = _write(task, partial, repo_id)
-        write_card(data, partial)
-        with suppress(FileNotFoundError):
-            folder.rmdir()
-        partial.replace(folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with whole_folder(folder) as partial:
+            data = _write(task, partial, repo_id)
+            write_card(data, partial)
     except OSError as error:
         raise HybridError(f"cannot write {folder} ({error.strerror or error}); choose another place") from None
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return data
 
 

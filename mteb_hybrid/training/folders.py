@@ -13,6 +13,7 @@ from typing import Any
 
 from mteb_hybrid.errors import HybridError
 from mteb_hybrid.training.outcome import RECORD
+from mteb_hybrid.whole import whole_folder
 
 TRACKED = "runs"
 """Where trackers that write files, such as TensorBoard, write them: in the work folder, later beside the model."""
@@ -124,20 +125,3 @@ def _step(checkpoint: Path) -> int | None:
         return int(json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))["global_step"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-@contextmanager
-def whole_folder(folder: Path) -> Iterator[Path]:
-    """Give a folder to write into that gets its name when all is written; if that fails, nothing stays."""
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir()
-    try:
-        yield partial
-        usual = partial.stat().st_mode & 0o666  # safetensors lets nobody but the owner read what it writes
-        for path in partial.rglob("*"):
-            if path.is_file():
-                path.chmod(usual)
-        partial.rename(folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)

@@ -25,7 +25,6 @@ from mteb_hybrid.training.folders import (
     begin,
     check_folders,
     checkpoint_of,
-    whole_folder,
     work_folder,
 )
 from mteb_hybrid.training.length import RunLength, run_length
@@ -36,6 +35,7 @@ from mteb_hybrid.training.recipe_file import dump_recipe
 from mteb_hybrid.training.sampler import HybridBatchSampler
 from mteb_hybrid.training.sources import TrainingData, hybrid_batches, load_data
 from mteb_hybrid.training.trainer import HybridTrainer, StopOnSignal
+from mteb_hybrid.whole import whole_folder
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer, SentenceTransformerTrainingArguments

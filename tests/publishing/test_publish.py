@@ -49,7 +49,7 @@ print(json.dumps([model.encode_query(texts).tolist(), model.encode_document(text
 """
 BY_NAME = """
 import json, mteb_hybrid, mteb
-meta = mteb.get_model_meta({name!r})
+meta = mteb.get_model_meta({name!r}, fetch_from_hf=True)  # as mteb run does
 print(meta.name, meta.revision)
 model = mteb.get_model({name!r}).model
 texts = ["Wer baute die Brücke?", "Ποιος έχτισε τη γέφυρα;"]

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from mteb_hybrid.errors import HybridError
-from mteb_hybrid.training.folders import abandon, begin, check_folders, checkpoint_of, whole_folder, work_folder
+from mteb_hybrid.training.folders import abandon, begin, check_folders, checkpoint_of, work_folder
 from mteb_hybrid.training.outcome import RECORD
+from mteb_hybrid.whole import whole_folder
 
 IDENTITY = {"recipe": "seed: 1\n", "data": ["0123", "4567"], "base model": None, "number of processes": 1}
 
