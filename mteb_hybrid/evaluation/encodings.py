@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from mteb._create_dataloaders import create_dataloader
@@ -21,6 +21,21 @@ if TYPE_CHECKING:
     from mteb.abstasks.task_metadata import TaskMetadata
     from mteb.models import EncoderProtocol
     from mteb.types import Array, EncodeKwargs
+
+
+@runtime_checkable
+class ByLanguage(Protocol):
+    """An encoder whose embedding of a text depends on the language that it is in: another's, transformed.
+
+    Attributes:
+        inner: the other encoder.
+    """
+
+    inner: EncoderProtocol
+
+    def transform(self, embeddings: Array, languages: Sequence[str], prompt_type: PromptType) -> Array:
+        """Transform embeddings of ``inner``, given the language tag of each text."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -43,7 +58,7 @@ class _Encoded:
 
     def add(self, texts: Sequence[str], embeddings: Any) -> None:
         self.row_of |= {text: row for row, text in enumerate(texts, start=len(self.row_of))}
-        self.embeddings = embeddings if self.embeddings is None else _join(self.embeddings, embeddings)
+        self.embeddings = embeddings if self.embeddings is None else join(self.embeddings, embeddings)
 
 
 class SharedEncodings:
@@ -61,6 +76,7 @@ class SharedEncodings:
         prompt_type: PromptType,
         context: EncodingContext,
         *,
+        languages: Sequence[str] = (),
         variant: str = "",
     ) -> Any:
         """Encode the texts of a mteb queries or corpus dataset, each distinct text once.
@@ -70,6 +86,7 @@ class SharedEncodings:
             dataset: rows with a ``text``.
             prompt_type: the role of the texts.
             context: what else the encoder is told; ``encode_kwargs`` reach it unchanged.
+            languages: the language tag of each row, for an encoder that goes by it.
             variant: sets texts apart that the same model encodes differently, by other token limits say.
 
         Returns:
@@ -78,6 +95,9 @@ class SharedEncodings:
         Raises:
             HybridError: the encoder returned something other than one vector a text.
         """
+        if isinstance(model, ByLanguage):
+            plain = self.encode(model.inner, dataset, prompt_type, context, variant=variant)
+            return model.transform(plain, languages, prompt_type)
         key = self._key(model, prompt_type, context, variant)
         encoded = self._encoded.setdefault(key, _Encoded())
         _, rows = self._rows.get((id(dataset), key), (None, None))
@@ -86,7 +106,7 @@ class SharedEncodings:
             self._encode_missing(encoded, model, dataset, texts, prompt_type, context)
             rows = [encoded.row_of[text] for text in texts]
             self._rows[id(dataset), key] = dataset, rows  # subsets share their datasets
-        return _take(encoded.embeddings, rows)
+        return take_rows(encoded.embeddings, rows)
 
     def _encode_missing(
         self,
@@ -168,7 +188,8 @@ def _name(model: object) -> str:
     return getattr(getattr(model, "mteb_model_meta", None), "name", None) or type(model).__name__
 
 
-def _join(first: Any, second: Any) -> Any:
+def join(first: Any, second: Any) -> Any:
+    """Embeddings one after the other, of the kind of the first."""
     import torch
 
     if isinstance(first, torch.Tensor):
@@ -176,7 +197,8 @@ def _join(first: Any, second: Any) -> Any:
     return np.concatenate([first, np.asarray(second)])
 
 
-def _take(embeddings: Any, rows: list[int]) -> Any:
+def take_rows(embeddings: Any, rows: list[int]) -> Any:
+    """Some rows of embeddings, of the kind they are."""
     import torch
 
     if isinstance(embeddings, torch.Tensor):

@@ -53,11 +53,16 @@ class Relevance:
 
     @cached_property
     def precedence(self) -> Ints:
-        """The place of each passage among equal similarities: 0 for the greatest id."""
-        order = sorted(range(len(self.ids)), key=lambda row: self.ids[row], reverse=True)
-        places = np.empty(len(order), dtype=np.int64)
-        places[order] = np.arange(len(order))
-        return places
+        """As ``tie_order`` gives it."""
+        return tie_order(self.ids)
+
+
+def tie_order(ids: Sequence[str]) -> Ints:
+    """The place of each passage among equal similarities: 0 for the greatest id."""
+    order = sorted(range(len(ids)), key=lambda row: ids[row], reverse=True)
+    places = np.empty(len(order), dtype=np.int64)
+    places[order] = np.arange(len(order))
+    return places
 
 
 @dataclass(frozen=True)
@@ -147,7 +152,8 @@ def _rank_rows(scores: Floats, relevance: Relevance, passages: Ints, depth: int)
     found = passages >= 0
     retrieved = found & (np.take_along_axis(single, np.maximum(passages, 0), axis=1) > -np.inf)
     order = np.argsort(np.where(found, ranks, np.iinfo(np.int64).max), axis=1, kind="stable")
-    top = _top(single, ascending, relevance, min(depth, single.shape[1]))
+    thresholds = ascending[:, -min(depth, single.shape[1])] if depth else single[:, 0]
+    top = _top(single, thresholds, relevance.precedence, min(depth, single.shape[1]))
     first = np.where(retrieved, full_ranks, np.iinfo(np.int64).max).min(axis=1, initial=np.iinfo(np.int64).max)
     return Ranking(
         ranks=np.take_along_axis(ranks, order, axis=1),
@@ -188,17 +194,33 @@ def _not_ahead(ascending: Floats, values: Floats) -> Ints:
     return low
 
 
-def _top(scores: Floats, ascending: Floats, relevance: Relevance, depth: int) -> Ints:
-    """The passage rows of the ``depth`` best-ranked passages."""
+def best_ranked(scores: Floats, precedence: Ints, depth: int) -> Ints:
+    """The passages that rank best for each query, ties broken as everywhere here.
+
+    Args:
+        scores: similarities, shape (queries, passages); none is NaN.
+        precedence: as ``tie_order`` gives it.
+        depth: how many passages, at most those there are.
+
+    Returns:
+        Their rows, best first, shape (queries, depth).
+    """
+    single = scores.astype(np.float32, copy=False)
+    column = single.shape[1] - depth
+    return _top(single, np.partition(single, column, axis=1)[:, column], precedence, depth)
+
+
+def _top(scores: Floats, thresholds: Floats, precedence: Ints, depth: int) -> Ints:
+    """The passage rows of the ``depth`` best-ranked passages, of which the last scores as ``thresholds`` say."""
     top = np.empty((len(scores), depth), dtype=np.int64)
     if not depth:
         return top
-    for row, threshold in enumerate(ascending[:, -depth]):
+    for row, threshold in enumerate(thresholds):
         best = np.flatnonzero(scores[row] >= threshold)
         order = np.argsort(-scores[row, best], kind="stable")
         ranked = scores[row, best[order]]
         if (ranked[1:] == ranked[:-1]).any():
-            order = np.lexsort((relevance.precedence[best], -scores[row, best]))
+            order = np.lexsort((precedence[best], -scores[row, best]))
         top[row] = best[order[:depth]]
     return top
 

@@ -70,9 +70,9 @@ def build_splits(
     splits: dict[str, dict[str, dict[str, Any]]] = {}
     for name, subset in subsets.items():
         if subset.corpus_languages not in corpora:
-            corpora[subset.corpus_languages] = _dataset(*(collection.passages[y] for y in subset.corpus_languages))
+            corpora[subset.corpus_languages] = text_dataset(*(collection.passages[y] for y in subset.corpus_languages))
         if subset.query_language not in queries:
-            queries[subset.query_language] = _dataset(collection.queries[subset.query_language])
+            queries[subset.query_language] = text_dataset(collection.queries[subset.query_language])
         rows, qrels = _qrels(collection, subset)
         asked = queries[subset.query_language]
         splits[name] = {
@@ -90,7 +90,8 @@ def _plain(tag: str) -> str:
     return tag.replace("-", "_")
 
 
-def _dataset(*tables: TextTable) -> Dataset:
+def text_dataset(*tables: TextTable) -> Dataset:
+    """The rows of tables as mteb's retrieval tasks have queries and corpora: ``id`` and ``text``."""
     return Dataset.from_dict(
         {
             "id": [id_ for table in tables for id_ in table.ids],

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -22,26 +21,23 @@ from mteb.models import (
 from mteb.timing import TimingStack
 from mteb.types import PromptType
 
-from mteb_hybrid.data.collection import ParallelCollection
+from mteb_hybrid.data.collection import ParallelCollection, TextTable
 from mteb_hybrid.errors import HybridError
 from mteb_hybrid.evaluation.bias_metrics import SHARE_DEPTH, Pool, bias_scores, query_bias_scores
+from mteb_hybrid.evaluation.consistency import QueryConsistency, query_consistency, subset_scores
+from mteb_hybrid.evaluation.dense import DenseScorer, model_name
 from mteb_hybrid.evaluation.encodings import EncodingContext, SharedEncodings
 from mteb_hybrid.evaluation.predictions import PREDICTION_DEPTH, save_predictions
 from mteb_hybrid.evaluation.ranking import Floats, Ranking, Relevance, concatenate, rank
 from mteb_hybrid.evaluation.retrieval_metrics import average_precision, retrieval_scores
-from mteb_hybrid.evaluation.settings import Setting, Subset, build_splits
+from mteb_hybrid.evaluation.settings import Setting, Subset, build_splits, text_dataset
 from mteb_hybrid.evaluation.shared_run import current_run
 
 if TYPE_CHECKING:
     from datasets import Dataset
     from mteb.models import MTEBModels
-    from mteb.types import Array, EncodeKwargs, ScoresDict
+    from mteb.types import EncodeKwargs, ScoresDict
     from typing_extensions import TypeIs
-
-logger = logging.getLogger(__name__)
-
-_SIMILARITIES_AT_ONCE = 2**26
-"""A similarity matrix of more entries (256 MB in single precision) is computed in parts."""
 
 
 class AbsTaskParallelRetrieval(AbsTaskRetrieval):
@@ -69,7 +65,8 @@ class AbsTaskParallelRetrieval(AbsTaskRetrieval):
         super().__init__(**kwargs)
         self._own_encodings: SharedEncodings | None = None
         self._language_of: dict[str, str] = {}
-        self._group_of: dict[str, dict[str, str]] = {}
+        self._queries: Mapping[str, TextTable] = {}
+        self._consistency: tuple[object, Mapping[str, QueryConsistency]] | None = None  # of one model
         self._subsets: dict[str, Subset] = {}
 
     def load_data(self, num_proc: int | None = None, *, timer: TimingStack | None = None, **kwargs: Any) -> None:
@@ -84,10 +81,7 @@ class AbsTaskParallelRetrieval(AbsTaskRetrieval):
             (split,) = self.metadata.eval_splits
             self.dataset = build_splits(collection, self._subsets, split)  # type: ignore[assignment]
             self._language_of = {id_: language for language, table in collection.passages.items() for id_ in table.ids}
-            self._group_of = {
-                language: {id_: group for id_, (group,) in zip(table.ids, table.groups, strict=True)}
-                for language, table in collection.queries.items()
-            }
+            self._queries = collection.queries
         with timer("Dataset transform"):
             self.dataset_transform(num_proc=num_proc)
         self.data_loaded = True
@@ -95,7 +89,7 @@ class AbsTaskParallelRetrieval(AbsTaskRetrieval):
     def unload_data(self) -> None:
         """Free the data, and the encodings unless they are shared with other tasks of a run."""
         self._own_encodings = None
-        self._language_of, self._group_of = {}, {}
+        self._language_of, self._queries, self._consistency = {}, {}, None
         super().unload_data()
 
     def _evaluate_subset(
@@ -142,7 +136,11 @@ class AbsTaskParallelRetrieval(AbsTaskRetrieval):
                 pool = self._pool(hf_subset, relevance.ids)
                 scores |= bias_scores(ranking, pool)
                 of_queries |= query_bias_scores(ranking, pool)
-            self._hold(hf_subset, query_ids, of_queries)
+        if bias and _is_plain_encoder(model):
+            consistency = self._consistency_of_queries(model, data_split, context, timer)
+            scores |= subset_scores(consistency)
+            of_queries |= consistency
+        self._hold(hf_subset, query_ids, of_queries)
         if self._previous_results_model_meta:
             scores["previous_results_model_meta"] = self._previous_results_model_meta
         return scores
@@ -150,7 +148,8 @@ class AbsTaskParallelRetrieval(AbsTaskRetrieval):
     def _hold(self, hf_subset: str, query_ids: list[str], scores: Mapping[str, Floats]) -> None:
         """Hold the scores of single queries until the run saves its results."""
         if (run := current_run()) is not None:
-            group_of = self._group_of.get(self._subsets[hf_subset].query_language, {})
+            table = self._queries[self._subsets[hf_subset].query_language]
+            group_of = {id_: group for id_, (group,) in zip(table.ids, table.groups, strict=True)}
             groups = [group_of.get(id_, id_) for id_ in query_ids]
             run.query_scores.add(self.metadata.name, hf_subset, query_ids, groups, scores)
 
@@ -158,32 +157,65 @@ class AbsTaskParallelRetrieval(AbsTaskRetrieval):
         name = self.metadata.name
         if isinstance(model, CrossEncoderProtocol) and not reranking:
             raise HybridError(
-                f"{_name(model)} is a cross-encoder and cannot search a pool: evaluate a retriever on {name} with "
+                f"{model_name(model)} is a cross-encoder and cannot search a pool: evaluate a retriever on {name} with "
                 f"--prediction-folder first, then get_task({name!r}).convert_to_reranking(FOLDER)"
             )
         if reranking and self.metadata.main_score == "rank_closeness":
             raise HybridError(f"{name} needs the ranking of the whole pool and cannot be a re-ranking task")
 
+    def _scorer(self, model: EncoderProtocol) -> DenseScorer:
+        run = current_run()
+        encodings = run.encodings if run else self._own_encodings or SharedEncodings()
+        self._own_encodings = None if run else encodings
+        return DenseScorer(model, encodings, self.token_limits, self.dot_product)
+
     def _similarities(
         self, model: EncoderProtocol, data_split: Any, context: EncodingContext, timer: TimingStack
     ) -> Iterator[tuple[slice, Floats]]:
         """Similarities of all queries to all passages by shared encodings, in row parts of bounded size."""
-        run = current_run()
-        encodings = run.encodings if run else self._own_encodings or SharedEncodings()
-        self._own_encodings = None if run else encodings
+        scorer, asked = self._scorer(model), data_split["queries"]
         where = {"split": context.hf_split, "subset": context.hf_subset}
-        with timer("Encoding queries", **where), self._cut(model, PromptType.query) as variant:
-            queries = encodings.encode(model, data_split["queries"], PromptType.query, context, variant=variant)
-        with timer("Encoding corpus", **where), self._cut(model, PromptType.document) as variant:
-            corpus = encodings.encode(model, data_split["corpus"], PromptType.document, context, variant=variant)
-        step = max(1, _SIMILARITIES_AT_ONCE // max(1, corpus.shape[0]))
-        for start in range(0, queries.shape[0], step):
-            rows = slice(start, min(start + step, queries.shape[0]))
-            part = queries if step >= queries.shape[0] else queries[rows]
+        language = self._subsets[context.hf_subset].query_language
+        with timer("Encoding queries", **where):
+            queries = scorer.encode(asked, PromptType.query, context, [language] * len(asked))
+        with timer("Encoding corpus", **where):
+            corpus = self._encode_corpus(scorer, data_split["corpus"], context)
+        parts = scorer.in_parts(queries, corpus)
+        while True:
             with timer("Computing similarity", **where):
-                scores = _dot(part, corpus) if self.dot_product else model.similarity(part, corpus)
-                scores = _as_numpy(scores)
-            yield rows, scores
+                part = next(parts, None)
+            if part is None:
+                return
+            yield part
+
+    def _encode_corpus(self, scorer: DenseScorer, corpus: Dataset, context: EncodingContext) -> Any:
+        return scorer.encode(corpus, PromptType.document, context, [self._language_of[id_] for id_ in _ids(corpus)])
+
+    def _consistency_of_queries(
+        self, model: EncoderProtocol, data_split: Any, context: EncodingContext, timer: TimingStack
+    ) -> dict[str, Floats]:
+        """How alike each query and its versions in other languages rank the pool; one subset computes it for all."""
+        where = {"split": context.hf_split, "subset": context.hf_subset}
+        if self._consistency is None or self._consistency[0] is not model:
+            scorer, corpus = self._scorer(model), data_split["corpus"]
+            with timer("Encoding queries", **where):
+                queries = self._encode_versions(scorer, context)
+            with timer("Encoding corpus", **where):
+                passages = self._encode_corpus(scorer, corpus, context)
+            with timer("Scoring", split=context.hf_split, subset=context.hf_subset):
+                self._consistency = model, query_consistency(scorer, self._queries, queries, _ids(corpus), passages)
+        of_query = self._consistency[1][self._subsets[context.hf_subset].query_language]
+        rows = [of_query.row_of[id_] for id_ in _ids(data_split["queries"])]
+        return {name: values[rows] for name, values in of_query.scores.items()}
+
+    def _encode_versions(self, scorer: DenseScorer, context: EncodingContext) -> list[Any]:
+        """Embeddings of the queries of each language, whichever of them this run is about."""
+        versions = []
+        for name, subset in self.setting.subsets(tuple(self._queries)).items():
+            texts, language = text_dataset(self._queries[subset.query_language]), subset.query_language
+            own = replace(context, hf_subset=name)
+            versions.append(scorer.encode(texts, PromptType.query, own, [language] * len(texts)))
+        return versions
 
     def _search(
         self, model: MTEBModels, data_split: Any, context: EncodingContext, timer: TimingStack
@@ -208,27 +240,6 @@ class AbsTaskParallelRetrieval(AbsTaskRetrieval):
             scores[row, [column[id_] for id_ in found]] = list(found.values())
         yield slice(0, len(queries)), scores
 
-    @contextmanager
-    def _cut(self, model: object, role: PromptType) -> Iterator[str]:
-        """Hold the model to the task's token limit for a role; gives what tells the embeddings apart."""
-        encoder: Any = getattr(model, "model", model)
-        own = getattr(encoder, "max_seq_length", None)
-        if self.token_limits is None:
-            yield ""
-            return
-        if not isinstance(own, int):
-            logger.warning(
-                f"{_name(model)} has no token limit to set: {self.metadata.name} is run without cutting texts"
-            )
-            yield ""
-            return
-        limit = min(self.token_limits[role], own)
-        encoder.max_seq_length = limit
-        try:
-            yield f"{limit} tokens"
-        finally:
-            encoder.max_seq_length = own
-
     def _pool(self, hf_subset: str, passage_ids: Sequence[str]) -> Pool:
         subset = self._subsets[hf_subset]
         index = {language: position for position, language in enumerate(subset.corpus_languages)}
@@ -251,30 +262,9 @@ def _rank(model: object, scores: Floats, relevance: Relevance, depth: int, where
     try:
         return rank(scores, relevance, depth=depth)
     except ValueError as error:
-        raise HybridError(f"cannot rank {where} with {_name(model)}: {error}") from None
-
-
-def _dot(queries: Array, corpus: Array) -> Array:
-    from mteb.similarity_functions import dot_score
-
-    return dot_score(queries, corpus)
-
-
-def _as_numpy(scores: Array) -> Floats:
-    import torch
-
-    if not isinstance(scores, torch.Tensor):
-        return np.asarray(scores)
-    dense = scores.to_dense() if scores.is_sparse else scores
-    wide = dense if dense.dtype in {torch.float32, torch.float64} else dense.float()
-    array: Floats = wide.detach().cpu().numpy()
-    return array
+        raise HybridError(f"cannot rank {where} with {model_name(model)}: {error}") from None
 
 
 def _ids(dataset: Dataset) -> list[str]:
     ids: list[str] = dataset.with_format("arrow")[:].column("id").to_pylist()
     return ids
-
-
-def _name(model: object) -> str:
-    return getattr(getattr(model, "mteb_model_meta", None), "name", None) or type(model).__name__

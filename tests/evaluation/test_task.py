@@ -15,9 +15,9 @@ from mteb.abstasks.task_metadata import TaskMetadata
 from mteb.cache import ResultCache
 from mteb.types import PromptType
 
-import mteb_hybrid.evaluation.task as task_module
 from mteb_hybrid import ParallelCollection, TextTable, collection_tasks, generate_world, register
 from mteb_hybrid.errors import HybridError
+from mteb_hybrid.evaluation import consistency, dense
 from mteb_hybrid.evaluation.shared_run import shared_run
 from mteb_hybrid.tasks import (
     MLQARCrossLingual,
@@ -112,7 +112,8 @@ def test_scores_equal_mteb_on_the_real_files(task: Any, subsets: list[str], lare
 def test_a_similarity_matrix_in_parts_gives_the_same_scores(monkeypatch: pytest.MonkeyPatch) -> None:
     task = collection_tasks(world())[2]()
     whole = evaluated(task, HashEncoder(), "de-all")
-    monkeypatch.setattr(task_module, "_SIMILARITIES_AT_ONCE", 1000)
+    monkeypatch.setattr(dense, "SIMILARITIES_AT_ONCE", 1000)
+    monkeypatch.setattr(consistency, "SIMILARITIES_AT_ONCE", 1000)
     parts = evaluated(collection_tasks(world())[2](), HashEncoder(), "de-all")
     assert json.dumps(parts, sort_keys=True) == json.dumps(whole, sort_keys=True)
 
@@ -137,6 +138,25 @@ def test_one_subset_encodes_the_texts_of_its_languages_alone() -> None:
     encoder = HashEncoder()
     evaluated(collection_tasks(world())[1](), encoder, "de-en")
     assert len(encoder.asked) == 40 + len(set(world().passages["en"].texts))
+
+
+def test_a_multilingual_subset_alone_scores_as_among_all() -> None:
+    alone, among = (collection_tasks(world())[2]() for _ in range(2))
+    among.load_data()
+    everything = among.evaluate(HashEncoder(), "test", encode_kwargs={})
+    for subset in ("en-all", "ru-all"):
+        assert json.dumps(evaluated(alone, HashEncoder(), subset)) == json.dumps(everything[subset])
+
+
+def test_consistency_is_that_of_the_model_at_hand() -> None:
+    """A task that is loaded already is asked about several models."""
+    task, other = collection_tasks(world())[2](), HashEncoder(dimensions=5)
+    first = evaluated(task, HashEncoder(), "de-all")
+    assert (
+        evaluated(task, other, "de-all")["mrc_at_20"]
+        == evaluated(collection_tasks(world())[2](), other, "de-all")["mrc_at_20"]
+    )
+    assert first["mrc_at_20"] != evaluated(task, other, "de-all")["mrc_at_20"]
 
 
 def test_the_encoder_is_told_what_mteb_tells_it() -> None:

@@ -1,0 +1,77 @@
+"""Mean rank correlation by hand, and against scipy on any similarities."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import spearmanr
+
+from mteb_hybrid.evaluation.consistency import mean_rank_correlation, subset_scores
+from mteb_hybrid.evaluation.ranking import tie_order
+
+IDS = [f"{row:03d}" for row in range(8)]
+
+
+def consistency(scores: list[list[float]], groups: str, k: int, rows_at_once: int = 100) -> list[float]:
+    matrix = np.array(scores)
+    given_ids = tie_order(IDS[: matrix.shape[1]])
+    found = mean_rank_correlation(
+        lambda rows: matrix[rows], list(groups), given_ids, rows_at_once=rows_at_once, depths=[k]
+    )
+    return found[f"mrc_at_{k}"].tolist()
+
+
+def test_by_hand() -> None:
+    """The best two are passages 0, 1 and 1, 2: their union in both orders is 3 2 1 and 1 3 2, whose differences are
+    2, -1, -1: 1 - 6 * 6 / (3 * 8) = -0.5."""
+    assert consistency([[0.9, 0.8, 0.7, 0.1], [0.2, 0.9, 0.8, 0.1]], "qq", 2) == pytest.approx([-0.5, -0.5])
+
+
+def test_the_same_similarities_are_wholly_consistent_and_opposite_ones_not_at_all() -> None:
+    assert consistency([[0.1, 0.5, 0.3], [0.2, 0.9, 0.4], [3, 1, 2]], "aab", 3)[:2] == pytest.approx([1, 1])
+    assert consistency([[0.1, 0.5, 0.3], [0.9, 0.2, 0.4]], "aa", 3) == pytest.approx([-1, -1])
+
+
+def test_what_is_not_among_the_best_does_not_count() -> None:
+    first, second = [9, 8, 1, 2, 3], [9, 8, 3, 2, 1]
+    assert consistency([first, second], "qq", 2) == pytest.approx([1, 1])
+    assert consistency([first, second], "qq", 5)[0] < 1
+
+
+def test_a_version_is_compared_with_each_other_one() -> None:
+    scores = [[3, 2, 1], [3, 2, 1], [1, 2, 3]]
+    assert consistency(scores, "qqq", 3) == pytest.approx([0, 0, -1])
+
+
+def test_without_another_version_or_a_difference_there_is_no_value() -> None:
+    values = consistency([[3, 2, 1], [3, 2, 1], [1, 2, 3], [1, 1, 1], [1, 2, 3]], "aabcc", 3)
+    assert values[:2] == pytest.approx([1, 1])
+    assert np.isnan(values[2:]).all()
+    assert subset_scores({"mrc_at_3": np.array(values)}) == {"mrc_at_3": pytest.approx(1)}
+    assert np.isnan(subset_scores({"mrc_at_3": np.array([np.nan])})["mrc_at_3"])
+
+
+@given(data=st.data(), passages=st.integers(2, 8), k=st.integers(1, 10), rows_at_once=st.integers(1, 20))
+def test_as_scipy_computes_it(data: st.DataObject, passages: int, k: int, rows_at_once: int) -> None:
+    groups = data.draw(st.text("abcd", min_size=1, max_size=12))
+    row = st.lists(st.integers(0, 6), min_size=passages, max_size=passages)  # few values, so that some are equal
+    scores = np.array([data.draw(row) for _ in groups], dtype=np.float32)
+    found = consistency(scores.tolist(), groups, k, rows_at_once)
+    best = [  # the greater id first among equals
+        set(sorted(range(passages), key=lambda passage: (values[passage], passage), reverse=True)[:k])
+        for values in scores
+    ]
+    expected: dict[int, list[float]] = {row: [] for row in range(len(groups))}
+    for a, b in combinations(range(len(groups)), 2):
+        if groups[a] == groups[b]:
+            union = sorted(best[a] | best[b])
+            first, second = scores[a, union], scores[b, union]
+            if len(set(first)) > 1 and len(set(second)) > 1:
+                for side in (a, b):
+                    expected[side].append(float(spearmanr(first, second).statistic))
+    for row_, values in expected.items():
+        assert found[row_] == pytest.approx(np.mean(values) if values else np.nan, abs=1e-9, nan_ok=True)
