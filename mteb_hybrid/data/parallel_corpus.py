@@ -28,6 +28,9 @@ from mteb_hybrid.errors import HybridError, one_line
 
 _ROWS_AT_A_TIME = 1 << 16
 
+PIVOT_COLUMNS = ("pivot_query", "pivot_passage")
+"""What a view shows of the pivot language. (Not query_pivot: the trainer would take it for a part of query.)"""
+
 
 @dataclass(frozen=True, eq=False)  # two corpora are compared by their fingerprints
 class ParallelCorpus:
@@ -165,9 +168,9 @@ class ParallelCorpus:
         pieces = [self.table.slice(start, end - start) for start, end in zip(starts, ends, strict=True) if start < end]
         return self._with(pyarrow.concat_tables(pieces) if pieces else self.table.slice(0, 0), self.languages)
 
-    def views(self) -> datasets.DatasetDict:
+    def views(self, *, pivot: str | None = None) -> datasets.DatasetDict:
         """A data set for each pair of languages: see ``parallel_views``."""
-        return parallel_views([self])
+        return parallel_views([self], pivot=pivot)
 
     def _with(self, table: pyarrow.Table, languages: tuple[str, ...]) -> ParallelCorpus:
         return ParallelCorpus(self.name, table, languages, self.negatives, self.trained_on)
@@ -181,11 +184,13 @@ class ViewOrigin:
         corpus: the corpus whose rows it has.
         query_language: the language of its queries.
         passage_language: the language of its passages and negatives.
+        pivot: the language whose parallel texts stand beside them; None for no such texts.
     """
 
     corpus: ParallelCorpus
     query_language: str
     passage_language: str
+    pivot: str | None = None
 
 
 class ParallelView(datasets.Dataset):  # type: ignore[misc]  # datasets has no types
@@ -193,6 +198,9 @@ class ParallelView(datasets.Dataset):  # type: ignore[misc]  # datasets has no t
 
     The columns are ``query``, ``passage``, ``negative_1`` and so on: language tags must stay outside, because
     sentence-transformers takes every column for a text. A text is None where the row lacks the language.
+
+    With a pivot language each row has its texts in that language too, ``pivot_query`` and ``pivot_passage``, and a
+    ``label`` that tells whether it has them; where not, they are empty.
 
     Attributes:
         origin: the corpus and the languages.
@@ -204,10 +212,15 @@ class ParallelView(datasets.Dataset):  # type: ignore[misc]  # datasets has no t
         corpus = origin.corpus
         source = [f"query_{origin.query_language}", *corpus.passage_columns(origin.passage_language)]
         names = ["query", "passage", *(f"negative_{number + 1}" for number in range(corpus.negatives))]
+        if origin.pivot in corpus.languages:
+            source += [f"query_{origin.pivot}", f"passage_{origin.pivot}"]
+            names += PIVOT_COLUMNS
         # one column may be asked for once only, so pick by position; a random fingerprint, or datasets reads all texts
         table = pyarrow.table([corpus.table[name] for name in source], names=names)
         super().__init__(table, fingerprint=uuid.uuid4().hex[:16])
-        if any(column.null_count for column in table.columns):
+        if origin.pivot is not None:
+            self.set_transform(_with_pivot)
+        elif any(column.null_count for column in table.columns):
             self.set_transform(_missing_as_empty)
         self.origin = origin
 
@@ -223,7 +236,16 @@ def _missing_as_empty(rows: dict[str, list[str | None]]) -> dict[str, list[str |
     return {name: [text or "" for text in texts] for name, texts in rows.items()}
 
 
-def parallel_views(corpora: Sequence[ParallelCorpus]) -> datasets.DatasetDict:
+def _with_pivot(rows: dict[str, list[str | None]]) -> dict[str, list[Any]]:
+    """Show rows with their texts in the pivot language, empty where they have none, and which have them."""
+    own = {name: texts for name, texts in rows.items() if name not in PIVOT_COLUMNS}
+    nothing: list[str | None] = [None] * len(own["query"])
+    pivots = {name: rows.get(name, nothing) for name in PIVOT_COLUMNS}
+    shown = {name: [text or "" for text in texts] for name, texts in pivots.items()}
+    return {**_missing_as_empty(own), **shown, "label": [text is not None for text in pivots["pivot_passage"]]}
+
+
+def parallel_views(corpora: Sequence[ParallelCorpus], *, pivot: str | None = None) -> datasets.DatasetDict:
     """Show corpora as one data set for each pair of a query language and a passage language.
 
     In the concatenation of the values, row r of corpus c with its query in language number a and its passage in
@@ -232,6 +254,7 @@ def parallel_views(corpora: Sequence[ParallelCorpus]) -> datasets.DatasetDict:
 
     Args:
         corpora: their names must differ.
+        pivot: a language whose parallel texts every view shows beside its own, where a row has it.
 
     Returns:
         ``ParallelView`` objects over the tables of the corpora, without copies. The key is ``de-en`` (query language,
@@ -251,7 +274,7 @@ def parallel_views(corpora: Sequence[ParallelCorpus]) -> datasets.DatasetDict:
         prefix = f"{corpus.name}/" if len(corpora) > 1 else ""
         for query_language in corpus.languages:
             for passage_language in corpus.languages:
-                origin = ViewOrigin(corpus, query_language, passage_language)
+                origin = ViewOrigin(corpus, query_language, passage_language, pivot)
                 views[f"{prefix}{query_language}-{passage_language}"] = ParallelView(origin)
     return datasets.DatasetDict(views)
 

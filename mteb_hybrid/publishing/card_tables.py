@@ -43,7 +43,7 @@ def recipe_table(content: CardContent) -> str:
 def hardware_table(content: CardContent) -> str:
     """What it was trained on, and how long it took."""
     record = content.record
-    if record is None:
+    if record is None or record.merged_from:
         return ""
     versions = ", ".join(f"{inline(name)} {inline(version)}" for name, version in sorted(record.versions.items()))
     rows = [
@@ -104,7 +104,8 @@ def alpha_words(batches: BatchSettings) -> str:
 
 
 def _loss(loss: LossSettings) -> str:
-    parts = [f"InfoNCE with in-batch negatives, temperature {loss.temperature:g}"]
+    weight = "" if loss.contrastive == 1 else f", weight {loss.contrastive:g}"
+    parts = [f"InfoNCE with in-batch negatives, temperature {loss.temperature:g}{weight}"]
     if loss.symmetric:
         parts.append("in both directions")
     if loss.mini_batch_size:
@@ -112,9 +113,26 @@ def _loss(loss: LossSettings) -> str:
     if loss.matryoshka:
         parts.append(f"also for the first {', '.join(map(str, loss.matryoshka))} numbers (Matryoshka)")
     if loss.distillation:
-        teacher = "the base model" if loss.distillation.teacher == "base" else inline(loss.distillation.teacher)
-        parts.append(f"distillation from {teacher}, weight {loss.distillation.weight:g}")
-    return "; ".join(parts)
+        parts.append(f"distillation from {_teacher(loss.distillation.teacher)}, weight {loss.distillation.weight:g}")
+    return "; ".join([*parts, *_objectives(loss)])
+
+
+def _teacher(name: str) -> str:
+    return "the base model" if name == "base" else inline(name)
+
+
+def _objectives(loss: LossSettings) -> Iterator[str]:
+    pivot, places, scores = inline(loss.pivot), loss.distill, loss.score_distill
+    if places and places.weight:
+        alone = f", alone for the first {places.alone:.0%} of the steps" if places.alone else ""
+        yield f"texts drawn to where {_teacher(places.teacher)} has them in {pivot}, weight {places.weight:g}{alone}"
+    if scores and scores.weight:
+        by = "the model itself" if scores.teacher is None else _teacher(scores.teacher)
+        yield f"scores drawn to those of the parallel query in {pivot} by {by}, weight {scores.weight:g}"
+    if loss.translate_align:
+        yield f"passages drawn to their parallels in {pivot}, weight {loss.translate_align:g}"
+    if loss.keep:
+        yield f"texts kept where the base model has them, weight {loss.keep:g}"
 
 
 def _training_rows(recipe: Recipe) -> Iterator[tuple[str, str]]:

@@ -44,6 +44,9 @@ def purpose(content: CardContent) -> str:
     )
     if content.record is None:
         return f"{does} It is {base}, with its language bias measured; it was not trained with mteb-hybrid."
+    if content.record.merged_from:
+        parts = _and([f"{part.weight:.3g} of {inline(part.source)}" for part in content.record.merged_from])
+        return f"{does} Its weights are the mean of several models' weights: {parts}."
     strategy = content.recipe.batches.strategy if content.recipe else None
     kind = f" with {_KINDS[strategy]}" if strategy else ""
     if strategy in {None, "mono"}:
@@ -199,7 +202,8 @@ def _limits_of_training(content: CardContent) -> Iterator[str]:
         yield f"Trained on but not measured: {listed(unmeasured)}."
     if content.seen:
         yield f"The training data hold texts of {_and(content.seen)}: figures on it are of texts that the model knows."
-    yield "It is one run with one seed; another seed gives other figures."
+    if not content.record.merged_from:
+        yield "It is one run with one seed; another seed gives other figures."
 
 
 def _limits_of_figures(content: CardContent) -> Iterator[str]:

@@ -26,15 +26,24 @@ def public_record(record: TrainingRecord) -> TrainingRecord:
     names: dict[str, Any] = {"base": public_name(record.base), "data": data}
     if record.origin is not None:
         names["origin"] = public_name(record.origin)
+    if record.merged_from is not None:
+        names["merged_from"] = [
+            part.model_copy(
+                update={"source": public_name(part.source), "origin": part.origin and public_name(part.origin)}
+            )
+            for part in record.merged_from
+        ]
     return record.model_copy(update=names)
 
 
 def public_recipe(recipe: Recipe) -> Recipe:
     """The recipe with paths cut to their last part, and without the folder that it wrote to."""
     loss, validation = recipe.loss, recipe.validation
-    if loss.distillation is not None:
-        teacher = loss.distillation.model_copy(update={"teacher": public_name(loss.distillation.teacher)})
-        loss = loss.model_copy(update={"distillation": teacher})
+    for name in ("distillation", "distill", "score_distill"):
+        settings = getattr(loss, name)
+        if settings is not None and settings.teacher is not None:
+            public = settings.model_copy(update={"teacher": public_name(settings.teacher)})
+            loss = loss.model_copy(update={name: public})
     if validation is not None and validation.source is not None:
         validation = validation.model_copy(update={"source": _public_source(validation.source)})
     return recipe.model_copy(

@@ -187,7 +187,7 @@ def _content(
 
 def _hub_id(record: TrainingRecord | None) -> str | None:
     """The base model's Hub id, if it is one."""
-    base = record.base if record else ""
+    base = "" if record is None else (record.origin or "") if record.merged_from else record.base
     return base if base.count("/") == 1 and not base.startswith("mteb-hybrid/") else None
 
 

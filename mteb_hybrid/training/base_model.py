@@ -202,18 +202,21 @@ def cut_texts(model: SentenceTransformer, settings: ModelSettings) -> None:
     model.max_seq_length = length
 
 
-def training_prompts(model: SentenceTransformer, negatives: int = 0) -> dict[str, str]:
+def training_prompts(model: SentenceTransformer, negatives: int = 0, *, pivot: bool = False) -> dict[str, str]:
     """What is put before the texts of each column in training: just what mteb puts there in retrieval tasks.
 
     Args:
         model: the model.
         negatives: columns of hard negatives; they are passages.
+        pivot: whether there are columns of the pivot language as well.
 
     Returns:
         Prompts by column, for the trainer or its data collator; none for columns without one.
     """
-    passage = _prompt(model, "document")
-    prompts = {"query": _prompt(model, "query"), "passage": passage}
+    query, passage = _prompt(model, "query"), _prompt(model, "document")
+    prompts = {"query": query, "passage": passage}
+    if pivot:
+        prompts |= {"pivot_query": query, "pivot_passage": passage}
     prompts |= {f"negative_{number}": passage for number in range(1, negatives + 1)}
     return {column: prompt for column, prompt in prompts.items() if prompt}
 

@@ -36,6 +36,22 @@ class SourceRecord(BaseModel):
     """As the recipe names it."""
 
 
+class MergedPart(BaseModel):
+    """A model whose weights went into a merge."""
+
+    model_config = ConfigDict(frozen=True)
+    source: str
+    """A Hub id, a folder, or ``mteb-hybrid/tiny``."""
+    revision: str | None
+    """Its commit on the Hub, or the fingerprint of its folder."""
+    weight: float
+    """Its share in every weight; the shares of all parts add up to 1."""
+    origin: str | None
+    """What all training of it began with, as in ``TrainingRecord``; of a model on the Hub itself."""
+    mteb_tasks: list[str]
+    """Tasks whose texts it was trained on, if a record of ours says so."""
+
+
 class TrainingRecord(BaseModel):
     """How a model came to be."""
 
@@ -64,7 +80,10 @@ class TrainingRecord(BaseModel):
     hardware: str
     versions: dict[str, str]
     curve: list[dict[str, Any]]
-    """What the trainer logged: step, loss, loss_mono, loss_cross, learning_rate, eval_loss."""
+    """What the trainer logged: step, loss, loss_mono, loss_cross, other parts of the loss, learning_rate, eval_loss."""
+    merged_from: list[MergedPart] | None = None
+    """The models that this one is the average of, which then was not trained itself: ``base`` is the first of them,
+    ``data`` what all of them were trained on, ``seconds`` the merge's own. None of a model that was trained."""
 
     @property
     def mteb_tasks(self) -> frozenset[str]:

@@ -15,6 +15,7 @@ Schedule = Literal["constant", "linear", "cosine"]
 _Share = Annotated[float, Field(ge=0, le=1)]
 _Count = Annotated[int, Field(ge=1)]
 _Text = Annotated[str, Field(min_length=1)]
+_Weight = Annotated[float, Field(ge=0)]
 
 
 class _Settings(BaseModel):
@@ -117,8 +118,28 @@ class DistillationSettings(_Settings):
     """Weight beside the contrastive loss."""
 
 
+class DistillSettings(_Settings):
+    """Pulls every text to where a teacher has the parallel text of the pivot language (MIMO, arXiv 2605.31171)."""
+
+    teacher: _Text = "base"
+    """``base`` is the model before training; else as ``model.base``, of any vocabulary and dimension."""
+    weight: _Weight = 0.2
+    """Weight beside the contrastive loss; the paper's."""
+    alone: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the steps, the first, in which it trains alone (the paper's first stage); 0 is one stage."""
+
+
+class ScoreDistillSettings(_Settings):
+    """Has a query score the batch's passages as its parallel in the pivot language does (LaKDA, arXiv 2509.06195)."""
+
+    teacher: _Text | None = None
+    """Who scores for the pivot language: the model itself as it is at that step; or ``base``, or as ``model.base``."""
+    weight: _Weight = 1.0
+    """Weight beside the contrastive loss."""
+
+
 class LossSettings(_Settings):
-    """InfoNCE with in-batch negatives over cosine similarity (PROTOCOL section 5), and options."""
+    """InfoNCE with in-batch negatives over cosine similarity (PROTOCOL section 5), options, and further objectives."""
 
     temperature: Annotated[float, Field(gt=0, le=1)] = 0.05
     """Similarities are divided by it."""
@@ -130,8 +151,32 @@ class LossSettings(_Settings):
     """Take the passages of all processes as negatives."""
     matryoshka: list[_Count] | None = None
     """Also train these shorter prefixes of the embedding."""
+    contrastive: _Weight = 1.0
+    """Weight of InfoNCE; 0 leaves it to the objectives below. The validation loss is InfoNCE alone in any case."""
     distillation: DistillationSettings | None = None
     """A teacher that keeps the base model's monolingual quality; ``{}`` for the base model itself."""
+    distill: DistillSettings | None = None
+    """A teacher's space in the pivot language as the place of every language; ``{}`` for the base model's own."""
+    score_distill: ScoreDistillSettings | None = None
+    """The scores of parallel queries made alike; ``{}`` for the defaults."""
+    translate_align: _Weight = 0.0
+    """Weight of pulling passages and their parallels in the pivot language together, by cosine."""
+    keep: _Weight = 0.0
+    """Weight of holding every text where the base model has it, by cosine: what it knew within each language stays."""
+    pivot: _Text = "en"
+    """Language of the parallel texts of distill, score_distill and translate_align; rows without it have no part."""
+
+    @property
+    def needs_pivot(self) -> bool:
+        """Whether batches must hold the parallel texts."""
+        parts = (self.distill, self.score_distill)
+        return self.translate_align > 0 or any(part is not None and part.weight > 0 for part in parts)
+
+    @model_validator(mode="after")
+    def _something_to_train(self) -> LossSettings:
+        if not (self.contrastive or self.distillation or self.keep or self.needs_pivot):
+            raise ValueError("contrastive is 0 and no other objective has a weight; give it or another one some")
+        return self
 
 
 class ValidationSettings(_Settings):

@@ -163,11 +163,12 @@ def _trainer(
 
     from mteb_hybrid.data.parallel_corpus import parallel_views
 
+    pivot = plan.recipe.loss.pivot if plan.recipe.loss.needs_pivot else None
     try:
         trainer = HybridTrainer(
             model=model,
             args=_arguments(plan, model, show_progress_bar),
-            train_dataset=parallel_views(plan.data.corpora),
+            train_dataset=parallel_views(plan.data.corpora, pivot=pivot),
             eval_dataset=plan.data.validation,
             loss=loss,
             callbacks=[stop, *_early_stopping(plan.recipe)],
@@ -218,7 +219,9 @@ def _arguments(
         "use_cpu": _on_cpu(recipe),  # said outright, or bf16 is refused
         "per_device_train_batch_size": recipe.batches.size,
         "seed": recipe.seed,
-        "prompts": training_prompts(model, max(corpus.negatives for corpus in plan.data.corpora)),
+        "prompts": training_prompts(
+            model, max(corpus.negatives for corpus in plan.data.corpora), pivot=recipe.loss.needs_pivot
+        ),
         "batch_sampler": BatchSamplers.NO_DUPLICATES,  # of the validation; training has its own
         "multi_dataset_batch_sampler": partial(
             HybridBatchSampler,

@@ -9,11 +9,11 @@ import datasets
 
 from mteb_hybrid.data.corpus_files import load_corpus
 from mteb_hybrid.data.parallel_corpus import ParallelCorpus
-from mteb_hybrid.errors import HybridError
+from mteb_hybrid.errors import HybridError, one_line
 from mteb_hybrid.training.batches import HybridBatches
 from mteb_hybrid.training.length import run_length
 from mteb_hybrid.training.outcome import SourceRecord
-from mteb_hybrid.training.recipe import Recipe, SourceSettings, ValidationSettings
+from mteb_hybrid.training.recipe import LossSettings, Recipe, SourceSettings, ValidationSettings
 from mteb_hybrid.training.sampler import row_index
 from mteb_hybrid.training.validation import hold_out, validation_pairs
 
@@ -39,13 +39,15 @@ def load_data(recipe: Recipe) -> TrainingData:
     """Read all sources of a recipe and hold out what validates.
 
     Raises:
-        HybridError: a source cannot be read, two have one name, or nothing is left to train or to validate on.
+        HybridError: a source cannot be read, two have one name, none has the language that the loss compares with, or
+            nothing is left to train or to validate on.
     """
     corpora = [_load(source) for source in recipe.data]
     names = [corpus.name for corpus in corpora]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise HybridError(f"two sources are called {twice}; give each its own name in data")
+    _check_pivot(corpora, recipe.loss)
     records = tuple(map(_record, recipe.data, corpora))
     if recipe.validation is None:
         return TrainingData(tuple(corpora), None, records, _fingerprints(corpora))
@@ -80,6 +82,15 @@ def _load(source: SourceSettings) -> ParallelCorpus:
     return load_corpus(
         source.source, name=source.name, revision=source.revision, languages=source.languages, rows=source.rows
     )
+
+
+def _check_pivot(corpora: Sequence[ParallelCorpus], loss: LossSettings) -> None:
+    there = list(dict.fromkeys(language for corpus in corpora for language in corpus.languages))
+    if loss.needs_pivot and loss.pivot not in there:
+        raise HybridError(
+            f"loss.pivot: {one_line(loss.pivot, 40)!r} is in no source, and the loss needs texts of it; "
+            f"there are {', '.join(there)}"
+        )
 
 
 def _part(

@@ -1,26 +1,62 @@
-"""The trainer of sentence-transformers, with the loss of each kind of batch in its log and an orderly stop."""
+"""The trainer of sentence-transformers, with the parts of the loss in its log and an orderly stop."""
 
 from __future__ import annotations
 
 import signal
 import threading
+from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import torch
+from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformerTrainer
+from sentence_transformers.sentence_transformer.data_collator import SentenceTransformerDataCollator
+from torch import nn
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from mteb_hybrid.training.combined_loss import ObjectivesLoss
+
 KINDS = ("mono", "cross")
+PROJECTION = "projection.safetensors"
+"""In a checkpoint: what distill trains along. The model that is left has none of it."""
+
+
+@dataclass
+class TextCollator(SentenceTransformerDataCollator):
+    """Tokenises a batch; where a teacher of another vocabulary reads along, the batch holds its texts as well."""
+
+    texts: bool = False
+
+    def __call__(self, features: list[dict[str, Any]]) -> dict[str, Any]:
+        """The batch of some rows."""
+        batch: dict[str, Any] = super().__call__(features)
+        if self.texts:
+            columns = [key for key, value in features[0].items() if isinstance(value, str) and key != "dataset_name"]
+            batch |= {f"{name}_texts": [row[name] for row in features] for name in columns}
+        return batch
 
 
 class HybridTrainer(SentenceTransformerTrainer):
-    """Logs ``loss_mono`` and ``loss_cross`` as well, and tells a loss that asks the kind of its batch."""
+    """Logs the loss of each kind of batch and of each objective, and tells a loss that asks what batch it is.
+
+    ``loss_mono`` and ``loss_cross`` are means of the whole loss; ``loss_keep`` and so on are those of one objective,
+    without its weight, over the batches on which it is not silent.
+    """
+
+    data_collator_class = TextCollator
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._sums = torch.zeros(len(KINDS), 2)
+        objectives = self.loss.names if isinstance(self.loss, ObjectivesLoss) else ()
+        self._logged = (*KINDS, *objectives)
+        self._sums = torch.zeros(len(self._logged), 2)
+        if isinstance(self.loss, ObjectivesLoss) and isinstance(self.data_collator, TextCollator):
+            self.data_collator.texts = self.loss.reads_texts
         self.add_callback(SamplerEpoch())
+        if self._projection is not None:
+            self.add_callback(SharedGradients(self._projection))
 
     def should_dataset_name_column_be_added(self, *args: Any, **kwargs: Any) -> bool:
         """The name of its view tells the kind of a batch."""
@@ -37,25 +73,51 @@ class HybridTrainer(SentenceTransformerTrainer):
         kind = kind_of_view(name) if name else "mono"
         if hasattr(self.loss, "kind"):
             self.loss.kind = kind
+        if isinstance(self.loss, ObjectivesLoss):
+            self.loss.progress = self.state.global_step / max(self.state.max_steps, 1)
         outcome = super().compute_loss(model, inputs, *args, **kwargs)
         if model.training and name:
-            loss = outcome[0] if isinstance(outcome, tuple) else outcome
-            sums = self._sums = self._sums.to(loss.device)
-            sums[KINDS.index(kind)] += torch.stack([loss.detach().to(sums), torch.ones((), device=loss.device)])
+            parts = {kind: outcome[0] if isinstance(outcome, tuple) else outcome}
+            if isinstance(self.loss, ObjectivesLoss):
+                parts |= self.loss.parts
+            self._count(parts)
         return outcome
+
+    def _count(self, parts: dict[str, torch.Tensor]) -> None:
+        for name, value in parts.items():
+            sums = self._sums = self._sums.to(value.device)
+            sums[self._logged.index(name)] += torch.stack(
+                [value.detach().to(sums), torch.ones((), device=value.device)]
+            )
 
     def _run_epoch(self, *args: Any, **kwargs: Any) -> None:
         """As the trainer's, which takes one step too many when it is resumed after the last."""
         if self.state.global_step < self.state.max_steps:
             super()._run_epoch(*args, **kwargs)  # type: ignore[no-untyped-call]
 
+    @property
+    def _projection(self) -> nn.Linear | None:
+        return self.loss.projection if isinstance(self.loss, ObjectivesLoss) else None
+
+    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
+        """As the trainer's, and what is trained beside the model."""
+        super()._save_optimizer_and_scheduler(output_dir)
+        if self._projection is not None and self.args.should_save:
+            save_file(dict(self._projection.state_dict()), Path(output_dir) / PROJECTION)
+
+    def _load_from_checkpoint(self, checkpoint_path: str) -> None:  # type: ignore[override]  # as sentence-transformers
+        """As the trainer's, and what was trained beside the model."""
+        super()._load_from_checkpoint(checkpoint_path)
+        if self._projection is not None:
+            self._projection.load_state_dict(load_file(Path(checkpoint_path) / PROJECTION))
+
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """As the trainer's, with the mean loss of each kind of batch since the last time."""
         if "loss" in logs:
             sums = self.accelerator.reduce(self._sums, reduction="sum")
-            for kind, (total, count) in zip(KINDS, sums.tolist(), strict=True):
+            for name, (total, count) in zip(self._logged, sums.tolist(), strict=True):
                 if count:
-                    logs[f"loss_{kind}"] = round(total / count, 4)
+                    logs[f"loss_{name}"] = round(total / count, 4)
             self._sums.zero_()
         super().log(logs, start_time)
 
@@ -65,6 +127,23 @@ def kind_of_view(name: str) -> str:
     view = name.rpartition("/")[2]
     half = len(view) // 2  # tags may hold dashes: zh-Hant-zh-Hant
     return "mono" if view[:half] == view[half + 1 :] and view[half : half + 1] == "-" else "cross"
+
+
+class SharedGradients(TrainerCallback):
+    """Gives a part of the loss the mean of its gradients in all processes, as the model's are given theirs."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self._module = module
+
+    def on_pre_optimizer_step(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Before they are used."""
+        if args.world_size > 1:
+            for weights in self._module.parameters():
+                gradient = torch.zeros_like(weights) if weights.grad is None else weights.grad
+                torch.distributed.all_reduce(gradient)
+                weights.grad = gradient / args.world_size
 
 
 class SamplerEpoch(TrainerCallback):

@@ -19,7 +19,7 @@ from mteb_hybrid.publishing.card_tables import duration
 from mteb_hybrid.publishing.content import CardContent, Encoder, Figure
 from mteb_hybrid.publishing.figures import card_figures, language_shares
 from mteb_hybrid.reporting.results import ModelResults
-from mteb_hybrid.training.outcome import SourceRecord, TrainingRecord
+from mteb_hybrid.training.outcome import MergedPart, SourceRecord, TrainingRecord
 from mteb_hybrid.training.recipe import Recipe
 from mteb_hybrid.training.recipe_file import dump_recipe
 
@@ -301,3 +301,23 @@ def test_language_shares_are_read_from_result_files(tmp_path: Path) -> None:
     (tmp_path / "OtherLanguageBias.json").write_text("[")
     (tmp_path / "MoreLanguageBias.json").write_text("[1]")
     assert language_shares(tmp_path) == {"Toy": {"de": {"de": 0.7, "en": 0.3}, "zh-Hant": {"de": 1.0}}}
+
+
+def test_the_objectives_of_the_loss_are_told() -> None:
+    made = recipe()
+    loss = {"distill": {"weight": 0.2, "alone": 0.25}, "score_distill": {"teacher": "ada/wise"}, "keep": 0.5}
+    told = Recipe.model_validate({**made.model_dump(), "loss": {**loss, "contrastive": 0.8, "pivot": "de"}})
+    text = model_card(content(recipe=told))
+    assert "InfoNCE with in-batch negatives, temperature 0.05, weight 0.8" in text
+    assert "drawn to where the base model has them in de, weight 0.2, alone for the first 25% of the steps" in text
+    assert "parallel query in de by ada/wise, weight 1" in text
+    assert "kept where the base model has them, weight 0.5" in text
+    assert "weight" not in model_card(content()).partition("InfoNCE")[2].partition("\n")[0]
+
+
+def test_a_merged_model_says_what_it_is_the_mean_of() -> None:
+    parts = [MergedPart(source=name, revision=None, weight=0.5, origin=name, mteb_tasks=[]) for name in ("a/b", "c/d")]
+    text = model_card(content(record=training(merged_from=parts), recipe=None, recipe_text=""))
+    assert "the mean of several models' weights: 0.5 of a/b and 0.5 of c/d" in text
+    assert "one seed" not in text
+    assert "Hardware" not in text

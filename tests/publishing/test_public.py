@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mteb_hybrid.publishing.public import public_name, public_recipe, public_record
-from mteb_hybrid.training.outcome import SourceRecord, TrainingRecord
+from mteb_hybrid.training.outcome import MergedPart, SourceRecord, TrainingRecord
 from mteb_hybrid.training.recipe import Recipe
 
 HOME = "/home/ada/secret"
@@ -42,12 +42,13 @@ def test_a_record_and_a_recipe() -> None:
         base=f"{HOME}/base", base_revision="1" * 40, base_mteb_tasks=[], origin=f"{HOME}/older", data=[source], steps=1,
         best_step=None, batch_size=2, processes=1, batches_digest="2" * 40, seconds=1.0, hardware="1 thread",
         versions={}, curve=[],
+        merged_from=[MergedPart(source=f"{HOME}/base", revision=None, weight=1.0, origin=None, mteb_tasks=[])],
     )  # fmt: skip
     recipe = Recipe.model_validate(
         {
             "model": {"base": f"{HOME}/base"},
             "data": [{"source": f"{HOME}/x.jsonl", "name": "ours"}],
-            "loss": {"distillation": {"teacher": f"{HOME}/teacher"}},
+            "loss": {name: {"teacher": f"{HOME}/teacher"} for name in ("distillation", "distill", "score_distill")},
             "validation": {"source": {"source": f"{HOME}/held-out.jsonl"}},
             "training": {"max_steps": 3, "deepspeed": f"{HOME}/deepspeed.json"},
             "output": f"{HOME}/ours",

@@ -17,59 +17,23 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from mteb_hybrid.errors import HybridError
-from mteb_hybrid.training import losses
-from mteb_hybrid.training.losses import build_loss, divergence
+from mteb_hybrid.training import teachers
+from mteb_hybrid.training.losses import build_loss
 from mteb_hybrid.training.recipe import DistillationSettings, LossSettings, ModelSettings
-
-# Each word is a text. The lengths differ: they must not count.
-VECTORS = {
-    "q1": (1.0, 0.0, 0.0),
-    "q2": (-0.6, 0.8, 0.0),
-    "p1": (2.0, 0.0, 0.0),
-    "p2": (0.0, 3.0, 4.0),
-    "n1": (0.0, -1.0, 0.0),
-    "n2": (-0.5, 0.0, 0.0),
-}
-COLUMNS = (("q1", "q2"), ("p1", "p2"))
-NEGATIVES = (*COLUMNS, ("n1", "n2"))
-COSINES = [[1.0, 0.0], [-0.6, 0.48]]  # q1 and q2 with p1 and p2
-COSINES_OF_NEGATIVES = [[1.0, 0.0, 0.0, -1.0], [-0.6, 0.48, -0.8, 0.6]]  # and with n1 and n2
-PREFIXES = [[1.0, 0.0], [-0.6, 0.8]]  # by the first two dimensions
-
-TEACHER = VECTORS | {"q1": (0.6, 0.8, 0.0), "p2": (0.8, 0.6, 0.0)}
-TEACHER_COSINES = [[0.6, 0.96], [-0.6, 0.0]]
-
-
-class Words:
-    """A tokenizer of a list of words."""
-
-    def __init__(self, words: list[str]) -> None:
-        self.ids = {word: number for number, word in enumerate(words)}
-
-    def get_vocab(self) -> dict[str, int]:
-        return self.ids
-
-
-class Lookup(nn.Module):
-    """A word's own vector, and nothing that has to be guessed."""
-
-    max_seq_length = 8
-
-    def __init__(self, vectors: dict[str, tuple[float, ...]]) -> None:
-        super().__init__()
-        self.tokenizer = Words(list(vectors))
-        self.table = nn.Parameter(torch.tensor(list(vectors.values())))
-
-    def preprocess(self, inputs: list[str], **kwargs: Any) -> dict[str, Tensor]:
-        ids = torch.tensor([[self.tokenizer.ids[word]] for word in inputs])
-        return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
-
-    def forward(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
-        features["sentence_embedding"] = self.table[features["input_ids"][:, 0]]
-        return features
-
-    def get_embedding_dimension(self) -> int:
-        return self.table.shape[1]
+from tests.training.lookup import (
+    COLUMNS,
+    COSINES,
+    COSINES_OF_NEGATIVES,
+    NEGATIVES,
+    PREFIXES,
+    TEACHER,
+    TEACHER_COSINES,
+    VECTORS,
+    Lookup,
+    encoder,
+    infonce,
+    kl,
+)
 
 
 class Spoiling(Lookup):
@@ -79,10 +43,6 @@ class Spoiling(Lookup):
         features["sentence_embedding"] = self.table[features["input_ids"][:, 0].clone()]
         features["input_ids"].zero_()
         return features
-
-
-def encoder(vectors: dict[str, tuple[float, ...]] | None = None) -> SentenceTransformer:
-    return SentenceTransformer(modules=[Lookup(vectors or VECTORS)], device="cpu")
 
 
 def value(loss: nn.Module, columns: tuple[tuple[str, ...], ...] = COLUMNS) -> Tensor:
@@ -100,23 +60,6 @@ def gradient(loss: nn.Module, columns: tuple[tuple[str, ...], ...] = COLUMNS) ->
     value(loss, columns).backward()
     assert table.grad is not None
     return table.grad
-
-
-def infonce(cosines: list[list[float]], temperature: float) -> float:
-    """Mean over rows of -log softmax at the diagonal."""
-    rows = [[math.exp(cosine / temperature) for cosine in row] for row in cosines]
-    return -sum(math.log(row[index] / sum(row)) for index, row in enumerate(rows)) / len(rows)
-
-
-def kl(teacher: list[list[float]], student: list[list[float]], temperature: float) -> float:
-    """Mean over rows of KL(T || S), of the softmax of each row."""
-
-    def softmax(row: list[float]) -> list[float]:
-        powers = [math.exp(cosine / temperature) for cosine in row]
-        return [power / sum(powers) for power in powers]
-
-    pairs = [zip(softmax(held), softmax(free), strict=True) for held, free in zip(teacher, student, strict=True)]
-    return sum(t * math.log(t / s) for pair in pairs for t, s in pair) / len(pairs)
 
 
 def distilled(**settings: Any) -> LossSettings:
@@ -254,15 +197,6 @@ def test_teacher_leaves_the_batch_as_it_is() -> None:
     assert value(loss).item() == pytest.approx(expected)
 
 
-def test_divergence_is_computed_in_single_precision() -> None:
-    student, teacher = (
-        [torch.tensor([vectors[word] for word in words]) for words in COLUMNS] for vectors in (VECTORS, TEACHER)
-    )
-    with torch.autocast("cpu", torch.bfloat16):
-        result = divergence(student, teacher, scale=20.0)
-    assert result.item() == pytest.approx(kl(TEACHER_COSINES, COSINES, 0.05), rel=1e-4)
-
-
 def test_loss_that_fails_leaves_nothing_behind() -> None:
     loss = build_loss(encoder(), distilled(), teacher=encoder(TEACHER))
     with pytest.raises(ValueError, match="at least 2"):
@@ -340,26 +274,6 @@ def test_static_embeddings_are_not_read_in_parts() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "teacher",
-    [encoder(VECTORS | {"p3": (1.0, 0.0, 0.0)}), encoder(dict(reversed(VECTORS.items()))), tiny_static()],
-    ids=["another word", "another order", "another kind"],
-)
-def test_teacher_that_reads_other_tokens_is_refused(teacher: SentenceTransformer) -> None:
-    settings = LossSettings(distillation=DistillationSettings(teacher="org/teacher"))
-    message = refusal(encoder(), settings, teacher)
-    assert message.startswith("loss.distillation.teacher: org/teacher and the model have different vocabularies")
-
-
-def test_teacher_that_takes_shorter_texts_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = LossSettings(distillation=DistillationSettings(teacher="org/teacher"))
-    monkeypatch.setattr(losses, "token_limit", lambda model: 7)
-    message = refusal(encoder(), settings, encoder(TEACHER))
-    assert message == "loss.distillation.teacher: org/teacher takes 7 tokens, the model 8; lower model.max_seq_length"
-    monkeypatch.setattr(losses, "token_limit", lambda model: 8)
-    build_loss(encoder(), settings, teacher=encoder(TEACHER))
-
-
 def test_teacher_is_loaded_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
@@ -367,7 +281,7 @@ def test_teacher_is_loaded_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
         asked.append((settings.base, device))
         return encoder(TEACHER)
 
-    monkeypatch.setattr(losses, "load_base_model", load)
+    monkeypatch.setattr(teachers, "load_base_model", load)
     settings = LossSettings(temperature=0.5, distillation=DistillationSettings(teacher="org/teacher", weight=1.0))
     loss = build_loss(encoder(), settings)
     assert asked == [("org/teacher", "cpu")]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mteb_hybrid.errors import HybridError
-from mteb_hybrid.training.outcome import SourceRecord, TrainingRecord, read_record, record_text
+from mteb_hybrid.training.outcome import MergedPart, SourceRecord, TrainingRecord, read_record, record_text
 
 
 def source(**values: Any) -> SourceRecord:
@@ -95,3 +95,16 @@ def test_a_record_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "training.json").mkdir()
     with pytest.raises(HybridError, match=r"cannot read .*training.json: Is a directory"):
         read_record(tmp_path)
+
+
+def test_a_merge_is_read_as_it_was_written(tmp_path: Path) -> None:
+    part = MergedPart(source="ada/model", revision=None, weight=0.25, origin=None, mteb_tasks=["A"])
+    record = training(merged_from=[part, part])
+    (tmp_path / "training.json").write_text(record_text(record), encoding="utf-8")
+    assert read_record(tmp_path) == record
+    assert training().merged_from is None
+
+
+def test_a_record_of_before_there_were_merges(tmp_path: Path) -> None:
+    (tmp_path / "training.json").write_text(json.dumps({k: v for k, v in WHOLE.items() if k != "merged_from"}))
+    assert read_record(tmp_path) == training()

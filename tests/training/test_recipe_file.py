@@ -13,10 +13,12 @@ from mteb_hybrid.training.recipe import (
     AlphaSchedule,
     BatchSettings,
     DistillationSettings,
+    DistillSettings,
     LoraSettings,
     LossSettings,
     ModelSettings,
     Recipe,
+    ScoreDistillSettings,
     SourceSettings,
     ValidationSettings,
 )
@@ -28,7 +30,12 @@ FULL = Recipe(
     model=ModelSettings(base="some/model", lora=LoraSettings(target_modules=["query"])),
     data=[SourceSettings(source="pairs.jsonl", languages=["de", "no"]), SourceSettings(source="MLQA-R", rows=5)],
     batches=BatchSettings(alpha=AlphaSchedule(start=1, end=0.5)),
-    loss=LossSettings(distillation=DistillationSettings(), matryoshka=[64]),
+    loss=LossSettings(
+        distillation=DistillationSettings(),
+        matryoshka=[64],
+        distill=DistillSettings(),
+        score_distill=ScoreDistillSettings(teacher="base"),
+    ),
     validation=ValidationSettings(source=SourceSettings(source="other.jsonl")),
     training={"learning_rate": 1e-5, "max_steps": 10},
     output="models/full",
@@ -86,6 +93,22 @@ def test_texts_are_texts(file: Path) -> None:
         assert read(file, f"{SMALLEST}    revision: {text}\n    languages: [{text}]").data == [
             SourceSettings(source="pairs.jsonl", revision=text, languages=[text])
         ]
+
+
+@pytest.mark.parametrize(
+    ("loss", "needs_pivot"),
+    [
+        ({}, False),
+        ({"keep": 1.0, "contrastive": 0.0}, False),
+        ({"translate_align": 0.5}, True),
+        ({"distill": {}}, True),
+        ({"distill": {"weight": 0.0}}, False),
+        ({"score_distill": {}, "contrastive": 0.0}, True),
+        ({"distillation": {}, "contrastive": 0.0}, False),
+    ],
+)
+def test_which_objectives_need_parallel_texts(loss: dict[str, Any], needs_pivot: bool) -> None:
+    assert LossSettings.model_validate(loss).needs_pivot is needs_pivot
 
 
 # Presets
@@ -258,6 +281,13 @@ def test_a_fault_of_the_file_that_a_change_mends_is_none(file: Path) -> None:
         ("seed: 0123", 5, 'seed is "0123"; it must be a whole number'),
         ("seed: 99999999999999999999999", 5, "seed is"),
         ("loss:\n  temperature: .inf", 6, 'loss.temperature is ".inf"; it must be a number'),
+        ("loss:\n  contrastive: 0", 6, "loss.contrastive is 0 and no other objective has a weight; give it or another"),
+        ("loss:\n  keep: -1", 6, "loss.keep is -1; it must be a number at least 0"),
+        ("loss:\n  distill:\n    alone: 1", 7, "loss.distill.alone is 1; it must be a number at least 0 and below 1"),
+        ("loss:\n  distill:\n    wait: 1", 7, "loss.distill.wait is no setting; did you mean weight?"),
+        ("loss:\n  score-distill: {}", 6, "loss.score-distill is no setting; did you mean score_distill?"),
+        ("loss:\n  score_distill: 1", 6, "loss.score_distill is 1; it must be a mapping of teacher, weight, or null"),
+        ("loss:\n  pivot: 5", 6, "loss.pivot is 5; it must be a non-empty text; put it in quotes"),
         ("loss:\n  distillation:\n    weight: 1e999", 7, 'loss.distillation.weight is "1e999"; it must be a number'),
         ("training:\n  max_steps: 5\n  learning_rate: fast", 7, 'training.learning_rate is "fast"; it must be a numb'),
         ("training: 5", 5, "training is 5; it must be a mapping"),
@@ -412,6 +442,12 @@ recipes = st.builds(
         mini_batch_size=st.none() | counts,
         matryoshka=st.none() | st.lists(counts),
         distillation=st.none() | st.builds(DistillationSettings, teacher=texts, weight=positive),
+        contrastive=positive,
+        distill=st.none() | st.builds(DistillSettings, teacher=texts, weight=shares, alone=st.floats(0, 0.999)),
+        score_distill=st.none() | st.builds(ScoreDistillSettings, teacher=st.none() | texts, weight=shares),
+        translate_align=shares,
+        keep=shares,
+        pivot=texts,
     ),
     validation=st.none()
     | st.builds(ValidationSettings, share=st.floats(0.001, 0.999), languages=st.none() | st.lists(texts))
@@ -470,7 +506,7 @@ def test_the_explanation_is_a_recipe_of_the_defaults(file: Path) -> None:
 def test_the_explanation_tells_every_setting() -> None:
     told = [line.lstrip("# ") for line in describe_recipe().splitlines()]
     models = [Recipe, ModelSettings, LoraSettings, SourceSettings, BatchSettings, AlphaSchedule, LossSettings]
-    for model in [*models, DistillationSettings, ValidationSettings]:
+    for model in [*models, DistillationSettings, DistillSettings, ScoreDistillSettings, ValidationSettings]:
         for name, field in model.model_fields.items():
             assert any(line.startswith(f"{name}:") for line in told), name
             for line in (field.description or "").replace("``", "").splitlines():

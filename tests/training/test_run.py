@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from sentence_transformers import SentenceTransformer
 
 from mteb_hybrid.encoder_record import encoder_record
@@ -22,11 +23,12 @@ from mteb_hybrid.errors import HybridError
 from mteb_hybrid.training.batches import Batch, HybridBatches, batch_digest
 from mteb_hybrid.training.folders import work_folder
 from mteb_hybrid.training.recipe import AlphaSchedule, Recipe
-from mteb_hybrid.training.recipe_file import read_recipe
+from mteb_hybrid.training.recipe_file import dump_recipe, read_recipe
 from mteb_hybrid.training.run import Trained, train
 from mteb_hybrid.training.sampler import row_index
 from mteb_hybrid.training.sources import load_data
 from mteb_hybrid.training.trainer import HybridTrainer
+from tests.test_train_command import ended, start, two_processes
 from tests.training.small_runs import (
     LANGUAGES,
     ROWS,
@@ -330,12 +332,16 @@ def test_training_stops_early(small: Callable[..., Recipe], tmp_path: Path) -> N
     assert found.batches_digest == batch_digest(first(batches_of(asked), 8))
 
 
+EVERY_OBJECTIVE = {"distill": {"alone": 0.25}, "score_distill": {}, "translate_align": 1.0, "keep": 0.5}
+
 OPTIONS: dict[str, dict[str, Any]] = {
     "symmetric": {"loss": {"symmetric": True, "temperature": 0.1}},
     "matryoshka": {"loss": {"matryoshka": [4, 8]}},
     "distillation": {"loss": {"distillation": {"weight": 2.0}}},
     "cached": {"loss": {"mini_batch_size": 4}},
     "cached distillation": {"loss": {"mini_batch_size": 4, "distillation": {}}},
+    "objectives": {"loss": EVERY_OBJECTIVE},
+    "cached objectives": {"loss": EVERY_OBJECTIVE | {"contrastive": 0.5, "mini_batch_size": 4, "matryoshka": [8]}},
     "adapters": {"model": {"lora": {"rank": 2, "target_modules": ["query", "value"]}}},
     "half precision": {"training": {"bf16": True}, "model": {"freeze_embeddings": True}},
     "less memory": {"model": {"gradient_checkpointing": True, "max_seq_length": 4}},
@@ -364,6 +370,109 @@ def test_options_of_a_transformer(option: str, folder: Path, tmp_path: Path) -> 
     assert loaded.max_seq_length == SentenceTransformer(str(folder / "transformer"), device="cpu").max_seq_length
     assert loaded.encode(["deq1"]).shape == (1, 16)
     assert all(parameter.dtype == torch.float32 for parameter in loaded.parameters())
+
+
+# ---- objectives
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "objective"),
+    [
+        ("distill", {"distill": {"weight": 1.0}}),
+        ("score_distill", {"score_distill": {}}),
+        ("score_distill", {"score_distill": {"teacher": "base"}}),
+        ("translate_align", {"translate_align": 1.0}),
+    ],
+)
+def test_the_tiny_encoder_learns_each_objective(
+    name: str, objective: dict[str, Any], folder: Path, tmp_path: Path
+) -> None:
+    loss = objective | {"contrastive": 0.0}
+    training = {"max_steps": 40, "save_strategy": "no"}
+    model = run(recipe("mteb-hybrid/tiny", folder / "ragged.jsonl", loss=loss, training=training), tmp_path / "ours")
+    losses = list(logged(model, f"loss_{name}"))
+    assert len(losses) == 40
+    assert sum(losses[-5:]) < 0.8 * sum(losses[:5])
+    assert list(logged(model, "loss_contrastive"))
+
+
+def test_keep_holds_texts_where_they_were(folder: Path, tmp_path: Path) -> None:
+    """The distance is measured in both runs, and counts in one."""
+    distances = []
+    for keep in (1e-9, 100.0):
+        asked = recipe(folder / "static", folder / "whole.jsonl", loss={"keep": keep}, training={"max_steps": 40})
+        model = run(asked, tmp_path / str(keep))
+        found = list(logged(model, "loss_keep"))
+        assert found[0] == pytest.approx(0, abs=1e-4)
+        distances.append(sum(found[-5:]))
+    assert distances[1] < 0.8 * distances[0]
+
+
+def test_objectives_of_sources_that_lack_the_pivot_language(folder: Path, tmp_path: Path) -> None:
+    """Batches of one source have no German, and hard negatives; its rows add nothing to what is parallel."""
+    sources = [folder / "ragged.jsonl", folder / "other.jsonl"]
+    loss = EVERY_OBJECTIVE | {"pivot": "de"}
+    asked = recipe(folder / "static", *sources, loss=loss, training={"max_steps": 14, "save_strategy": "no"})
+    model = run(asked, tmp_path / "ours")
+    sources_of = [batch.source for batch in first(batches_of(asked), 14)]
+    aligned = {entry["step"]: entry["loss_translate_align"] for entry in record(model).curve if "loss_keep" in entry}
+    assert list(aligned) == list(range(5, 15))  # after a quarter of the steps
+    for step, value in aligned.items():
+        assert (value == 0) == (sources_of[step - 1] == 1), step
+    assert weights(model).keys() == weights(folder / "static").keys()
+
+
+def test_a_teacher_of_another_vocabulary(folder: Path, tmp_path: Path) -> None:
+    """It reads the texts, and has other dimensions."""
+    strange = static_model(tmp_path / "strange", words_of(rows(16), rows())[::-1], dimensions=4)
+    loss = {"distill": {"teacher": str(strange), "weight": 1.0}, "contrastive": 0.0}
+    asked = recipe(folder / "static", folder / "whole.jsonl", loss=loss, training={"max_steps": 60})
+    model = run(asked, tmp_path / "ours")
+    losses = list(logged(model, "loss_distill"))
+    assert sum(losses[-5:]) < sum(losses[:5]) / 2
+    assert SentenceTransformer(str(model), device="cpu").get_embedding_dimension() == 16
+
+
+@pytest.mark.slow
+def test_two_processes_train_objectives_as_one_does(folder: Path, tmp_path: Path) -> None:
+    """Each row has its own part in these, and the projection the gradients of both: two halves make the batch."""
+    objectives = {"contrastive": 0.0, "distill": {"weight": 1.0}, "translate_align": 1.0, "keep": 1.0}
+    models = {}
+    for size in (4, 8):
+        asked = recipe(
+            folder / "static",
+            folder / "ragged.jsonl",
+            loss=objectives,
+            batches={"size": size},
+            training={"max_steps": 6, "optim": "sgd", "learning_rate": 1.0, "save_strategy": "no"},
+        )
+        models[size] = tmp_path / str(size)
+        if size == 8:
+            run(asked, models[size])
+            continue
+        (tmp_path / "recipe.yaml").write_text(dump_recipe(asked), encoding="utf-8")
+        code, _, err = ended(start(tmp_path, *two_processes(), "--output", str(models[size]), "-q"))
+        assert code == 0, err
+    assert record(models[4]).batches_digest == record(models[8]).batches_digest
+    two, one = (load_file(next(model.rglob("*.safetensors"))) for model in models.values())
+    for name, tensor in one.items():
+        torch.testing.assert_close(two[name], tensor, rtol=1e-4, atol=1e-5)
+
+
+def test_the_validation_is_the_contrastive_loss(folder: Path, tmp_path: Path) -> None:
+    """Of the same model, whatever it is trained towards: at a learning rate of nothing both runs measure the same."""
+    measured = []
+    for loss in ({}, {"contrastive": 0.0, "translate_align": 1.0}):
+        asked = recipe(
+            folder / "static",
+            folder / "whole.jsonl",
+            loss=loss,
+            validation={"share": 0.25, "every": 1},
+            training={"max_steps": 1, "learning_rate": 1e-12},
+        )
+        measured += list(logged(run(asked, tmp_path / str(len(loss))), "eval_loss"))
+    assert measured[0] == pytest.approx(measured[1], rel=1e-4)
 
 
 # ---- sources
@@ -440,6 +549,8 @@ def stopped(recipe: Recipe, output: Path, **options: Any) -> Trained:
         (8, {"validation": {"share": 0.25, "every": 2}, "training": {"learning_rate": 2.0}}),
         (8, {"validation": {"share": 0.25, "every": 2}, "model": {"lora": {"rank": 2}}, "training": {"bf16": True}}),
         (7, {"training": {"gradient_accumulation_steps": 2}, "loss": {"distillation": {}}}),
+        (3, {"loss": EVERY_OBJECTIVE | {"distill": {"weight": 2.0, "alone": 0.5}}}),  # in the first stage
+        (7, {"loss": EVERY_OBJECTIVE | {"mini_batch_size": 3}, "training": {"gradient_accumulation_steps": 2}}),
         (8, {"training": {"dataloader_num_workers": 2}, "batches": {"alpha": AlphaSchedule(start=1, end=0)}}),
     ],
 )
@@ -572,6 +683,8 @@ def test_nothing_stays_of_a_run_that_could_not_begin(small: Callable[..., Recipe
     faults: list[tuple[dict[str, Any], str]] = [
         ({"batches": {"size": 41}}, "need 41 different passages"),
         ({"loss": {"mini_batch_size": 4}}, "loss.mini_batch_size"),
+        ({"loss": {"translate_align": 1.0, "pivot": "fr"}}, "loss.pivot: 'fr' is in no source"),
+        ({"loss": {"distill": {"teacher": "nowhere"}}}, "loss.distill.teacher: 'nowhere' is no folder"),
         ({"training": {"fp16": True, "bf16": True}}, "training: At most one of fp16 and bf16"),
         ({"training": {"report_to": "nonsense"}}, "nonsense is not supported"),
         ({"training": {"report_to": "dvclive"}}, "DVCLiveCallback requires"),

@@ -74,6 +74,38 @@ def test_indices_lead_to_the_texts_of_the_batches(strategy: Any) -> None:
             assert len({row // 2 for row in columns[0]}) == 5  # no shared passage
 
 
+def test_views_with_a_pivot_language_show_its_texts_beside_the_batch() -> None:
+    """Also of a row that lacks it, or of a corpus that knows it not: as empty, and marked so. No text is copied."""
+    lacking = [(row, "en") for row in range(0, 40, 3)]
+    corpora = [corpus_of("laws", 40, ["de", "en", "fr"], missing=lacking), corpus_of("films", 40, ["de", "fr"])]
+    views = parallel_views(corpora, pivot="en")
+    sampler = sampler_of(views, 5, strategy="cross", seed=3)
+    rows = ConcatDataset(list(views.values()))
+    seen = set()
+    for batch, indices in zip(sampler.batches.epoch(0), sampler, strict=True):
+        corpus = corpora[batch.source]
+        for number, index in zip(batch.rows, indices, strict=True):
+            shown = rows[index]
+            query, passage = corpus.texts(int(number), "en") if "en" in corpus.languages else (None, None)
+            assert list(shown) == ["query", "passage", "pivot_query", "pivot_passage", "label"]
+            assert (shown["pivot_query"], shown["pivot_passage"]) == (query or "", passage or "")
+            assert shown["label"] is (query is not None)
+            seen.add((corpus.name, shown["label"]))
+    assert seen == {("laws", True), ("laws", False), ("films", False)}
+    view, column = views["laws/de-fr"], corpora[0].table["passage_en"]
+    assert view.data.table["pivot_passage"].chunk(0).buffers()[2].address == column.chunk(0).buffers()[2].address
+
+
+def test_a_view_with_a_pivot_language_shows_several_rows_without_none() -> None:
+    """But a row asked for alone that lacks its own language has None: training on it must fail."""
+    view = parallel_views([corpus_of("laws", 9, ["de", "en"], missing=[(4, "de")])], pivot="en")["de-de"]
+    assert None not in view[:]["query"]
+    assert len(view[:]["label"]) == 9
+    assert view[:]["query"].index("") == 4
+    assert view[4]["query"] is None
+    assert view[4]["pivot_query"] == "laws 4 query en"
+
+
 def test_indices_do_not_overflow() -> None:
     """More than 2**31 rows in all views; the columns are one and the same."""
     rows, languages = 3_000_000, tuple(f"x-l{number}" for number in range(27))

@@ -19,7 +19,16 @@ from torch import Tensor, nn
 from torch.utils.data import BatchSampler, ConcatDataset
 from transformers import TrainerControl, TrainerState
 
-from mteb_hybrid.training.trainer import HybridTrainer, SamplerEpoch, StopOnSignal, kind_of_view
+from mteb_hybrid.training.losses import build_loss
+from mteb_hybrid.training.recipe import LossSettings
+from mteb_hybrid.training.trainer import (
+    HybridTrainer,
+    SamplerEpoch,
+    SharedGradients,
+    StopOnSignal,
+    TextCollator,
+    kind_of_view,
+)
 from tests.training.small_runs import static_model
 
 
@@ -141,6 +150,59 @@ def test_the_sampler_is_told_its_epoch(epoch: float | None, expected: int) -> No
         loader = SimpleNamespace(batch_sampler=outer)
         SamplerEpoch().on_epoch_begin(Any, TrainerState(epoch=epoch), TrainerControl(), train_dataloader=loader)
         assert sampler.epoch == expected
+
+
+# ---- objectives
+
+
+def test_the_parts_of_a_loss_are_logged(trainer: HybridTrainer, tmp_path: Path) -> None:
+    """The means of what the loss says of its parts; it is told how far training is."""
+    progress: list[float] = []
+    loss = build_loss(trainer.model, LossSettings(keep=0.5))
+    forward = loss.forward
+
+    def noted(columns: Any, labels: Tensor | None = None) -> Tensor:
+        progress.append(loss.progress)
+        value = forward(columns, labels)
+        loss.parts["keep"] = torch.tensor(float(len(progress)))
+        return value
+
+    loss.forward = noted  # type: ignore[method-assign]
+    arguments = trainer.args
+    arguments.logging_steps = 3
+    views = DatasetDict({"x/de-de": pairs(1, 2, 4, 32), "x/de-en": pairs(8, 16)})
+    ours = HybridTrainer(model=trainer.model, args=arguments, train_dataset=views, loss=loss)
+    ours.train()
+    assert progress == [step / 6 for step in range(6)]
+    logs = [entry for entry in ours.state.log_history if "loss_keep" in entry]
+    assert [entry["loss_keep"] for entry in logs] == [2.0, 5.0]
+    assert all("loss_contrastive" in entry for entry in logs)
+    assert isinstance(ours.data_collator, TextCollator)
+    assert not ours.data_collator.texts
+
+
+def test_a_batch_holds_its_texts_where_they_are_asked_for(trainer: HybridTrainer) -> None:
+    rows = [{"query": "1", "passage": "2", "label": True, "dataset_name": "x"}] * 2
+    for texts in (False, True):
+        batch = TextCollator(trainer.model.preprocess, texts=texts)(rows)
+        found = {key: value for key, value in batch.items() if key.endswith("_texts")}
+        assert found == ({"query_texts": ["1", "1"], "passage_texts": ["2", "2"]} if texts else {})
+        features, labels = trainer.collect_features(batch)
+        assert [column.get("texts") for column in features] == ([["1", "1"], ["2", "2"]] if texts else [None, None])
+        assert labels is not None
+        assert labels.tolist() == [True, True]
+
+
+def test_processes_share_what_is_trained_beside_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other of two processes has a gradient of 3."""
+    monkeypatch.setattr(torch.distributed, "all_reduce", lambda gradient: gradient.add_(3.0))
+    layer = nn.Linear(1, 1, bias=False)
+    for processes, gradient, expected in ((1, 1.0, 1.0), (2, 1.0, 2.0), (2, None, 1.5)):
+        layer.weight.grad = None if gradient is None else torch.tensor([[gradient]])
+        arguments: Any = SimpleNamespace(world_size=processes)
+        SharedGradients(layer).on_pre_optimizer_step(arguments, TrainerState(), TrainerControl())
+        assert layer.weight.grad is not None
+        assert layer.weight.grad.tolist() == [[expected]]
 
 
 # ---- signals
