@@ -1,6 +1,28 @@
 """The benchmarks: one short file each, declarations only. Importing them registers them."""
 
 import mteb_hybrid.evaluation  # noqa: F401 - imports mteb, which registers us: see the last line
+from mteb_hybrid.tasks.mlir import (
+    MLIRMLQA,
+    MLIRBelebele,
+    MLIRBelebeleCrossLingual,
+    MLIRBelebeleLanguageBias,
+    MLIRBelebeleMonolingual,
+    MLIRBelebeleMultilingual,
+    MLIRMLQACrossLingual,
+    MLIRMLQALanguageBias,
+    MLIRMLQAMonolingual,
+    MLIRMLQAMultilingual,
+    MLIRMultiEuP,
+    MLIRMultiEuPCrossLingual,
+    MLIRMultiEuPLanguageBias,
+    MLIRMultiEuPMonolingual,
+    MLIRMultiEuPMultilingual,
+    MLIRXQuAD,
+    MLIRXQuADCrossLingual,
+    MLIRXQuADLanguageBias,
+    MLIRXQuADMonolingual,
+    MLIRXQuADMultilingual,
+)
 from mteb_hybrid.tasks.mlqa_r import (
     MLQAR,
     MLQARCrossLingual,
@@ -25,7 +47,27 @@ from mteb_hybrid.tasks.xquad_r import (
 )
 
 __all__ = [
+    "MLIRMLQA",
     "MLQAR",
+    "MLIRBelebele",
+    "MLIRBelebeleCrossLingual",
+    "MLIRBelebeleLanguageBias",
+    "MLIRBelebeleMonolingual",
+    "MLIRBelebeleMultilingual",
+    "MLIRMLQACrossLingual",
+    "MLIRMLQALanguageBias",
+    "MLIRMLQAMonolingual",
+    "MLIRMLQAMultilingual",
+    "MLIRMultiEuP",
+    "MLIRMultiEuPCrossLingual",
+    "MLIRMultiEuPLanguageBias",
+    "MLIRMultiEuPMonolingual",
+    "MLIRMultiEuPMultilingual",
+    "MLIRXQuAD",
+    "MLIRXQuADCrossLingual",
+    "MLIRXQuADLanguageBias",
+    "MLIRXQuADMonolingual",
+    "MLIRXQuADMultilingual",
     "MLQARCrossLingual",
     "MLQARLanguageBias",
     "MLQARMonolingual",

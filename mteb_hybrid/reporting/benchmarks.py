@@ -11,7 +11,14 @@ from mteb_hybrid.reporting.settings import Setting, split_task_name
 
 _TITLES = {"XQuADR": "XQuAD-R", "MLQAR": "MLQA-R"}
 # Other names of data sets that hold the same texts.
-_SAME_TEXTS = {"XQuADR": {"XQuAD", "XQuADRetrieval"}, "MLQAR": {"MLQA", "MLQARetrieval"}}
+_XQUAD = {f"{name}{part}" for name in ("XQuADR", "MLIRXQuAD") for part in ("", *(each.value for each in Setting))}
+_SAME_TEXTS = {
+    "XQuADR": {"XQuAD", "XQuADRetrieval", *_XQUAD},
+    "MLIRXQuAD": {"XQuAD", "XQuAD-R", "XQuADRetrieval", "XQuADRXtremeR", *_XQUAD},
+    "MLQAR": {"MLQA", "MLQARetrieval"},
+    "MLIRMLQA": {"MLQA", "MLQARetrieval"},
+    "MLIRBelebele": {"Belebele", "BelebeleRetrieval"},
+}
 
 
 @dataclass(frozen=True)

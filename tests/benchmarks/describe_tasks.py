@@ -19,7 +19,7 @@ def main() -> None:
     FOLDER.mkdir()
     for name in tasks.__all__:
         task = mteb.get_task(name)
-        if isinstance(task, AbsTaskRetrieval):
+        if isinstance(task, AbsTaskRetrieval) and not name.startswith("MLIR"):  # of data that were never seen here
             statistics = task.calculate_descriptive_statistics(overwrite_results=True)
             (FOLDER / f"{name}.json").write_text(json.dumps(statistics, ensure_ascii=False) + "\n", encoding="utf-8")
             print(name)

@@ -21,7 +21,8 @@ MLQA_R = ("ar", "de", "en", "es", "hi", "vi", "zh")
 LANGUAGES = {"XQuADR": XQUAD_R, "MLQAR": MLQA_R, "ParallelWorld": WORLD_LANGUAGES}
 SETTINGS = ("Monolingual", "CrossLingual", "Multilingual")
 AGGREGATES = tuple(LANGUAGES)
-PARTS = [name for name in tasks.__all__ if name not in AGGREGATES]
+NAMES = [name for name in tasks.__all__ if not name.startswith("MLIR")]  # these have tests of their own
+PARTS = [name for name in NAMES if name not in AGGREGATES]
 
 CANDIDATES = {
     "XQuADR": dict(zip(XQUAD_R, (1222, 1276, 1234, 1180, 1215, 1244, 1219, 852, 1167, 1209, 1196), strict=True)),
@@ -46,8 +47,8 @@ def benchmark_of(name: str) -> str:
 
 def test_three_benchmarks_of_five_tasks_and_xtreme_r() -> None:
     expected = {f"{name}{part}" for name in AGGREGATES for part in ("", *SETTINGS, "LanguageBias")}
-    assert set(tasks.__all__) == {*expected, "XQuADRXtremeR"}
-    assert all(task_class(name).metadata.name == name for name in tasks.__all__)
+    assert set(NAMES) == {*expected, "XQuADRXtremeR"}
+    assert all(task_class(name).metadata.name == name for name in NAMES)
 
 
 @pytest.mark.parametrize("name", PARTS)
@@ -66,7 +67,7 @@ def test_metadata_are_complete(name: str) -> None:
     assert task_class(name).__doc__ == metadata.description
 
 
-@pytest.mark.parametrize("name", [name for name in tasks.__all__ if not name.startswith("ParallelWorld")])
+@pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith("ParallelWorld")])
 def test_sources_are_cited(name: str) -> None:
     metadata = task_class(name).metadata
     assert metadata.bibtex_citation.strip().startswith("@inproceedings{roy2020lareqa,")

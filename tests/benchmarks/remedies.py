@@ -1,0 +1,244 @@
+"""Every remedy for language bias side by side: made with MLQA-R alone, measured on XQuAD-R.
+
+    python -m tests.benchmarks.remedies --model FOLDER --work FOLDER
+
+Trained and fitted on a part of MLQA-R, with equal steps, seed and preset; where a remedy has a setting to choose, the
+other part of MLQA-R chooses it, by the rule of ``mteb-hybrid recommend``. Only then XQuAD-R is looked at. What is done
+already is not done again: interrupt it, and the same command goes on. Writes ``remedies.json`` in the work folder, and
+prints what ``mteb-hybrid recommend`` makes of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+SEED = 42
+ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0)
+TASKS = ("XQuADR", "XQuADRLanguageBias")
+HELD_OUT = "MLQARHeldOut"
+
+TRAINED: dict[str, dict[str, Any]] = {
+    "mono": {"batches": {"strategy": "mono"}},
+    "cross": {"batches": {"strategy": "cross"}},
+    "hybrid": {"batches": {"strategy": "hybrid"}},
+    "distill": {"batches": {"strategy": "mono"}, "loss": {"distill": {}}},
+    "score-distill": {"batches": {"strategy": "mono"}, "loss": {"score_distill": {}}},
+    "hybrid + keep": {"batches": {"strategy": "hybrid"}, "loss": {"keep": 1.0}},
+    "hybrid + distill": {"batches": {"strategy": "hybrid"}, "loss": {"distill": {}}},
+}
+"""What is trained, with weights that were set before anything was measured."""
+
+
+class Work:
+    """The work folder: what is in it, and what each thing took."""
+
+    def __init__(self, folder: Path, model: Path, steps: int) -> None:
+        self.folder, self.model, self.steps = folder, model, steps
+        folder.mkdir(parents=True, exist_ok=True)
+        os.environ["MTEB_HYBRID_MODELS"] = str(folder / "models.toml")
+        self.corpus = folder / "training.parquet"
+        self.held_out = folder / f"{HELD_OUT}.jsonl"
+        self._seconds = folder / "seconds.json"
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """What making each model took, by its name."""
+        return json.loads(self._seconds.read_text()) if self._seconds.is_file() else {}
+
+    def once(self, name: str, make: Callable[[], object]) -> None:
+        """Make something unless it was made, and note what it took."""
+        if name not in self.seconds:
+            began = time.monotonic()
+            make()
+            taken = {**self.seconds, name: round(time.monotonic() - began, 1)}
+            self._seconds.write_text(json.dumps(taken, indent=1))
+            print(f"{name}: {taken[name]} s", flush=True)
+
+
+def plain(name: str) -> str:
+    """A short name for a remedy."""
+    return name.replace(" + ", "-")
+
+
+def prepare(work: Work) -> None:
+    """Part MLQA-R, and name the model."""
+    from mteb_hybrid import save_collection, save_corpus
+    from mteb_hybrid.data.lareqa import MLQA_R, load_lareqa
+    from mteb_hybrid.models import add_model
+    from tests.benchmarks.held_out import part
+
+    parts = part(load_lareqa(MLQA_R, "MLQAR"), HELD_OUT)
+    save_corpus(parts.training, work.corpus)
+    save_collection(parts.held_out, work.held_out)
+    add_model("untrained", str(work.model))
+    queries = sum(map(len, parts.held_out.queries.values()))
+    print(f"{len(parts.training)} rows to train on; {queries} questions held out", flush=True)
+
+
+def train_remedy(work: Work, name: str) -> None:
+    """Train one of the remedies, and name it."""
+    import yaml
+
+    from mteb_hybrid import read_recipe, train
+    from mteb_hybrid.models import add_model
+    from mteb_hybrid.training.folders import work_folder
+
+    settings = {
+        "preset": "e5",
+        "model": {"base": str(work.model)},
+        "data": [{"source": str(work.corpus), "name": "MLQA-R", "mteb_tasks": ["MLQAR"]}],
+        "training": {"max_steps": work.steps},
+        "seed": SEED,
+        **TRAINED[name],
+    }
+    path = work.folder / f"{plain(name)}.yaml"
+    path.write_text(yaml.safe_dump(settings), encoding="utf-8")
+    output = work.folder / plain(name)
+    resume = work_folder(output).exists()
+    train(read_recipe(path), output, resume=resume, say=print)
+    add_model(plain(name), str(output))
+
+
+def fit(work: Work, model: str, method: str, alpha: float, name: str) -> None:
+    """Fit a debiasing of a model that has a name, and name that."""
+    from mteb_hybrid.debias.command import FitChoices, fit_to_file
+    from mteb_hybrid.models import add_model
+
+    path = work.folder / f"{name}.safetensors"
+    path.unlink(missing_ok=True)
+    choices = FitChoices(
+        model=model,
+        revision=None,
+        pairs=str(work.corpus),
+        pairs_revision=None,
+        languages=None,
+        rows=None,
+        mteb_tasks=("MLQAR",),
+        method=method,  # type: ignore[arg-type]
+        alpha=alpha,
+        source=None,
+        components=1,
+        apply=None,
+    )
+    fit_to_file(choices, path, batch_size=32, device=None, show_progress_bar=False)
+    add_model(name, model, debias=str(path))
+
+
+def merge_with_base(work: Work, weight: float, name: str) -> None:
+    """Merge hybrid and the base model; weight is hybrid's."""
+    from mteb_hybrid.merging import merge
+    from mteb_hybrid.models import add_model
+
+    output = work.folder / name
+    merge(["untrained", "hybrid"], (weight,), output)
+    add_model(name, str(output))
+
+
+def evaluate_all(work: Work, models: Sequence[str], *, held_out: bool) -> None:
+    """Evaluate models that share an encoder in one run, so that its texts are encoded once."""
+    from mteb_hybrid.evaluation.run import evaluate, select_tasks
+    from mteb_hybrid.evaluation.shared_run import shared_run
+
+    tasks = select_tasks(None, work.held_out, None, None) if held_out else select_tasks(TASKS, None, None, None)
+    with shared_run():
+        for model in models:
+            evaluate(model, tasks, folder=work.folder / "results", show_progress_bar=False)
+
+
+def rows_of(work: Work, remedies: dict[str, tuple[str, float | None]]) -> list[Any]:
+    """Rows of models that have names: name to remedy and alpha."""
+    from mteb_hybrid.models import known_models
+    from mteb_hybrid.reporting.remedies import Remedy, remedy_rows, seen_languages
+
+    known, seconds = known_models(), work.seconds
+    described = {}
+    for name, (strategy, alpha) in remedies.items():
+        model = known[name]
+        debias = Path(model.debias) if model.debias else None
+        cost = None if strategy == "untrained" else _cost(name, seconds)
+        trained = strategy not in {"untrained", "shift", "centering", "lir"}
+        seen = seen_languages(Path(model.source), debias)
+        described[model.full_name] = Remedy(
+            strategy, alpha, SEED if trained else None, work.steps if trained else 0, cost, seen
+        )
+    return remedy_rows(work.folder / "results", described)
+
+
+def _cost(name: str, seconds: dict[str, float]) -> float:
+    """What a remedy took, with the hybrid model that some are made of."""
+    base = name.startswith(("hybrid-shift", "merge"))
+    return seconds[name] + (seconds["hybrid"] if base else 0)
+
+
+def choose(work: Work, candidates: dict[str, tuple[str, float | None]]) -> str:
+    """The candidate that the held-out part recommends over the untrained model, by its short name."""
+    from mteb_hybrid.reporting.recommend import derive
+
+    rows = rows_of(work, {"untrained": ("untrained", None), **candidates})
+    rows = [row for row in rows if row.task == HELD_OUT]
+    best = derive(rows, HELD_OUT, 0.01).best
+    found = [
+        name
+        for name, (strategy, alpha) in candidates.items()
+        if best.name == (strategy if alpha is None else f"{strategy}, alpha {alpha:g}")
+    ]
+    print(f"held out: {best.name} of {', '.join(candidates)}", flush=True)
+    return found[0] if found else next(iter(candidates))  # to do nothing is no candidate here: the gentlest
+
+
+def main(arguments: Iterable[str] | None = None) -> int:
+    """Do what is not done yet."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, required=True, help="the folder of the encoder that nothing was done to")
+    parser.add_argument("--work", type=Path, required=True, help="where models and results are kept")
+    parser.add_argument("--steps", type=int, default=300)
+    options = parser.parse_args(None if arguments is None else list(arguments))
+    work = Work(options.work.resolve(), options.model.resolve(), options.steps)
+    work.once("prepared", lambda: prepare(work))
+    for name in TRAINED:
+        work.once(plain(name), lambda name=name: train_remedy(work, name))  # type: ignore[misc]
+    shifts = {f"shift-{alpha:g}": ("shift", alpha) for alpha in ALPHAS}
+    others = {"centering": ("centering", None), "lir": ("lir", None)}
+    hybrid_shifts = {f"hybrid-shift-{alpha:g}": ("hybrid + shift", alpha) for alpha in ALPHAS[1:]}
+    merges = {f"merge-{weight:g}": ("hybrid merged with base", weight) for weight in ALPHAS[1:-1]}
+    for name, (method, alpha) in {**shifts, **others}.items():
+        strength = 1.0 if alpha is None else alpha
+        work.once(name, lambda n=name, m=method, a=strength: fit(work, "untrained", m, a, n))  # type: ignore[misc]
+    for name, (_, alpha) in hybrid_shifts.items():
+        work.once(name, lambda n=name, a=alpha: fit(work, "hybrid", "shift", a, n))  # type: ignore[misc]
+    for name, (_, weight) in merges.items():
+        work.once(name, lambda n=name, w=weight: merge_with_base(work, w, n))  # type: ignore[misc]
+    evaluate_all(work, ["untrained", *shifts, *others], held_out=True)
+    evaluate_all(work, ["hybrid", *hybrid_shifts], held_out=True)
+    evaluate_all(work, [*merges], held_out=True)
+    chosen = {name: hybrid_shifts[name] for name in [choose(work, hybrid_shifts)]}
+    chosen |= {name: merges[name] for name in [choose(work, merges)]}
+    evaluate_all(work, ["untrained", *shifts, *others], held_out=False)
+    evaluate_all(work, ["hybrid", *(name for name in chosen if name in hybrid_shifts)], held_out=False)
+    trained = {plain(name): (name, None) for name in TRAINED}
+    for name in [*(name for name in chosen if name in merges), *trained]:
+        evaluate_all(work, [name], held_out=False)
+    every = {"untrained": ("untrained", None), **shifts, **others, **trained, **chosen}
+    finish(work, every, choose(work, shifts))
+    return 0
+
+
+def finish(work: Work, remedies: dict[str, Any], shift: str) -> None:
+    """Write the rows, and print what they recommend with the shift that the held-out part chose."""
+    from mteb_hybrid.reporting.recommend import recommend
+    from mteb_hybrid.reporting.remedies import write_rows
+
+    rows = [row for row in rows_of(work, remedies) if row.task == "XQuADR"]
+    write_rows(rows, work.folder / "remedies.json")
+    print(f"the alpha of shift that the held-out part chose: {shift}")
+    print(recommend(rows))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
