@@ -8,6 +8,7 @@ from mteb_hybrid import _autoload
 
 _WHERE = {
     "AlphaSchedule": "mteb_hybrid.training.recipe",
+    "Debiasing": "mteb_hybrid.debias.debiasing",
     "HybridBatchSampler": "mteb_hybrid.training.sampler",
     "HybridError": "mteb_hybrid.errors",
     "ParallelBenchmark": "mteb_hybrid.evaluation.declare",
@@ -20,9 +21,11 @@ _WHERE = {
     "corpus_from_collection": "mteb_hybrid.data.parallel_corpus",
     "corpus_from_dataset": "mteb_hybrid.data.corpus_files",
     "declare": "mteb_hybrid.evaluation.declare",
+    "fit_debiasing": "mteb_hybrid.debias.fit",
     "generate_world": "mteb_hybrid.data.world",
     "load_collection": "mteb_hybrid.data.own",
     "load_corpus": "mteb_hybrid.data.corpus_files",
+    "read_debiasing": "mteb_hybrid.debias.file",
     "read_recipe": "mteb_hybrid.training.recipe_file",
     "register": "mteb_hybrid.registry",
     "register_tasks": "mteb_hybrid.registry",

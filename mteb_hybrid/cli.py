@@ -149,6 +149,33 @@ def _train(options: argparse.Namespace) -> int:
     return 0
 
 
+def _merge(options: argparse.Namespace) -> int:
+    if options.name is None and options.output is None:
+        raise HybridError("say what to call it with --name NAME, or where to write it with --output FOLDER")
+    if options.name is not None:
+        check_name(options.name)
+    from transformers.utils.logging import disable_progress_bar
+
+    from mteb_hybrid.merging import merge
+
+    disable_progress_bar()  # type: ignore[no-untyped-call]
+    output = Path(os.path.expanduser(options.output or Path("models") / options.name))
+    record = merge(options.models, options.weight, output)
+    parts = zip(record.merged_from or (), options.models, strict=True)
+    print(f"{output} is merged: {', '.join(f'{part.weight:.4g} of {name}' for part, name in parts)}")
+    if options.name is not None:
+        _name(options.name, str(output))
+    return 0
+
+
+def _recommend(options: argparse.Namespace) -> int:
+    from mteb_hybrid.reporting.recommend import recommend
+    from mteb_hybrid.reporting.remedies import read_rows
+
+    print(recommend(read_rows(options.results), options.task, margin=options.margin, format=options.format))
+    return 0
+
+
 def _batches(options: argparse.Namespace) -> int:
     from mteb_hybrid.training.preview import preview
     from mteb_hybrid.training.recipe_file import read_recipe
@@ -214,16 +241,46 @@ def _target(options: argparse.Namespace, message: str) -> Target:
     )
 
 
-def _add_model(options: argparse.Namespace) -> int:
-    _name(options.name, options.source, options.revision)
+def _debias_fit(options: argparse.Namespace) -> int:
+    from transformers.utils.logging import disable_progress_bar
+
+    from mteb_hybrid.debias.command import FitChoices, fit_to_file
+
+    disable_progress_bar()  # type: ignore[no-untyped-call]  # of weights read; encoding has its own
+    choices = FitChoices(
+        model=options.model,
+        revision=options.revision,
+        pairs=options.pairs,
+        pairs_revision=options.pairs_revision,
+        languages=options.languages,
+        rows=options.rows,
+        mteb_tasks=tuple(options.mteb_tasks),
+        method=options.method,
+        alpha=options.alpha,
+        source=options.source,
+        components=options.components,
+        apply=options.apply,
+    )
+    path = Path(os.path.expanduser(options.output))
+    fitted = fit_to_file(
+        choices, path, batch_size=options.batch_size, device=options.device, show_progress_bar=options.verbosity >= 0
+    )
+    print(f"{path} holds {fitted.method} with alpha {fitted.alpha:g} for {', '.join(fitted.languages)}")
+    print(f"next: mteb-hybrid models add NAME {options.model} --debias {path}")
     return 0
 
 
-def _name(name: str, source: str, revision: str | None = None) -> None:
+def _add_model(options: argparse.Namespace) -> int:
+    _name(options.name, options.source, options.revision, options.debias)
+    return 0
+
+
+def _name(name: str, source: str, revision: str | None = None, debias: str | None = None) -> None:
     from mteb_hybrid.models import add_model, models_file
 
-    model = add_model(name, source, revision)
-    print(f"{model.name} is {model.source}; results are kept under {model.full_name} (named in {models_file()})")
+    model = add_model(name, source, revision, debias=debias)
+    by = f" debiased by {model.debias}" if model.debias else ""
+    print(f"{model.name} is {model.source}{by}; results are kept under {model.full_name} (named in {models_file()})")
     print(f"next: mteb run -m {model.name} -t XQuADR")
 
 
@@ -235,7 +292,8 @@ def _list_models(_: argparse.Namespace) -> int:
         print(f"no names in {models_file()}; add one with `mteb-hybrid models add NAME PATH_OR_HUB_ID`")
     width = max(map(len, models), default=0)
     for model in models.values():
-        print(f"{model.name:{width}}  {model.source}  {(model.revision or 'newest')[:8]}")
+        by = f"  debiased by {model.debias}" if model.debias else ""
+        print(f"{model.name:{width}}  {model.source}  {(model.revision or 'newest')[:8]}{by}")
     return 0
 
 
@@ -267,6 +325,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_table(commands)
     _add_train(commands)
     _add_batches(commands)
+    _add_debias(commands)
+    _add_merge(commands)
+    _add_recommend(commands)
     _add_publish(commands)
     _add_publish_task(commands)
     _add_models(commands)
@@ -352,6 +413,91 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_debias(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("debias", help="remedies for language bias that need no training")
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    fit = actions.add_parser(
+        "fit",
+        help="fit vectors of languages to a model",
+        description="Fit what a model's embeddings hold of each language on parallel passages, and write it to a file "
+        "that `models add NAME MODEL --debias FILE` puts to the model.",
+    )
+    fit.add_argument("-m", "--model", required=True, help="a short name, a folder, a Hub id or mteb-hybrid/tiny")
+    fit.add_argument("--revision", help="of a model on the Hub; default: the one that mteb knows, or the newest")
+    fit.add_argument(
+        "--pairs",
+        required=True,
+        metavar="CORPUS",
+        help="a .jsonl or .parquet file, a Hub id, MLQA-R, XQuAD-R, ParallelWorld",
+    )
+    fit.add_argument("--pairs-revision", metavar="REVISION", help="of a corpus on the Hub")
+    fit.add_argument("-l", "--languages", nargs="+", metavar="LANG", help="some languages of the corpus; default: all")
+    fit.add_argument("--rows", type=_positive, help="the first so many rows of the corpus only")
+    fit.add_argument(
+        "--mteb-tasks", nargs="+", default=(), metavar="TASK", help="tasks whose texts these are: no zero-shot there"
+    )
+    fit.add_argument(
+        "--method",
+        required=True,
+        choices=("shift", "centering", "lir"),
+        help="shift: subtract the mean difference to the source language; centering: subtract the mean; lir: project "
+        "the first principal components out",
+    )
+    fit.add_argument("--alpha", type=float, default=1.0, help="how much is taken away, 0 nothing; default: 1")
+    fit.add_argument("--source", metavar="LANG", help="what shift goes towards; default: en")
+    fit.add_argument("--components", type=_positive, default=1, help="of each language, for lir; default: 1")
+    fit.add_argument(
+        "--apply", choices=("documents", "all"), help="default: documents; with lir all, queries and documents"
+    )
+    fit.add_argument("-o", "--output", required=True, metavar="FILE", help="such as shift.safetensors")
+    fit.add_argument("--batch-size", type=_positive, default=32, help="texts encoded at once; default: 32")
+    fit.add_argument("--device", help="as in sentence-transformers: cpu, cuda, cuda:1, mps")
+    _add_verbosity(fit)
+    fit.set_defaults(command=_debias_fit)
+
+
+def _add_merge(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "merge",
+        help="average the weights of models: a hybrid and its base, or checkpoints of one run",
+        description="Write a model whose weights are the average of others': (1 - W) of A and W of B. All else, such "
+        "as tokenizer and prompts, is A's; models that differ in it are refused.",
+    )
+    parser.add_argument(
+        "models", nargs="+", metavar="MODEL", help="A B [C ...]: short names, folders, Hub ids or mteb-hybrid/tiny"
+    )
+    parser.add_argument(
+        "--weight",
+        type=_weights,
+        default=(),
+        metavar="W",
+        help="of two models: the weight of the second, 0 gives the first and 1 the second; of any number: one for "
+        "each, in their order, as in .5,.3,.2, which add up to 1; default: the same for all",
+    )
+    parser.add_argument("--name", help="short name for `mteb run -m NAME`")
+    parser.add_argument("--output", type=Path, metavar="FOLDER", help="default: models/NAME")
+    parser.set_defaults(command=_merge)
+
+
+def _add_recommend(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "recommend",
+        help="compare remedies for language bias, and say which to take",
+        description="Print a table of measured remedies and the one to take, with the rule that it is derived by.",
+    )
+    parser.add_argument("results", type=Path, help="rows of measured remedies: a JSON file, or JSON lines")
+    parser.add_argument("--task", help="the benchmark, where rows of several are there, such as XQuADR")
+    parser.add_argument(
+        "--margin",
+        type=_margin,
+        default=0.01,
+        metavar="MAP",
+        help="the monolingual MAP that may be lost, and the difference that counts as none; default: 0.01",
+    )
+    parser.add_argument("--format", choices=FORMATS, default="terminal")
+    parser.set_defaults(command=_recommend)
+
+
 def _add_publish(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser(
         "publish",
@@ -403,8 +549,9 @@ def _add_models(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     add = actions.add_parser("add", help="give a model a short name")
     add.add_argument("name")
-    add.add_argument("source", metavar="PATH_OR_HUB_ID")
+    add.add_argument("source", metavar="PATH_OR_HUB_ID", help="with --debias a short name as well")
     add.add_argument("--revision", help="a revision on the Hub; default: the newest when it is loaded")
+    add.add_argument("--debias", metavar="FILE", help="made with `debias fit`: name the model debiased by it")
     add.set_defaults(command=_add_model)
     actions.add_parser("list", help="show all names").set_defaults(command=_list_models)
     remove = actions.add_parser("remove", help="forget a name")
@@ -430,6 +577,23 @@ def _count(text: str) -> int:
     if not (text.isdecimal() and len(text) < 10):
         raise argparse.ArgumentTypeError(f"{one_line(text, 40)!r} is not a number from 0 on")
     return int(text)
+
+
+def _weights(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(map(float, text.split(",")))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{one_line(text, 40)!r} is no number, or numbers with commas") from None
+
+
+def _margin(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{one_line(text, 40)!r} is not a number from 0 to 1")
+    return value
 
 
 def _set_up_logging(verbosity: int) -> None:

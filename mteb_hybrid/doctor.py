@@ -83,6 +83,8 @@ def _models() -> Iterator[Finding]:
 
 
 def _model(model: NamedModel) -> Finding:
+    if model.debias is not None:
+        return _debiased(model)
     if not model.is_local:
         return Finding(True, f"{model.name}: {model.source} at {model.revision or 'its newest revision'}")
     folder = Path(model.source)
@@ -97,6 +99,23 @@ def _model(model: NamedModel) -> Finding:
     if changed:
         return Finding(False, f"{model.name}: {folder} has changed since it was named; {again}")
     return Finding(True, f"{model.name}: {folder}")
+
+
+def _debiased(model: NamedModel) -> Finding:
+    from mteb_hybrid.debias.file import file_fingerprint, read_debiasing
+    from mteb_hybrid.debias.plain import check_fits, plain_of
+
+    path = Path(model.debias or "")
+    again = f"name it anew with `mteb-hybrid models add {model.name} MODEL --debias FILE`"
+    try:
+        fitted_on = read_debiasing(path).fitted_on
+        check_fits(fitted_on, plain_of(model.source, fitted_on), path)
+        changed = file_fingerprint(path) != model.revision
+    except HybridError as error:
+        return Finding(False, f"{model.name}: {error}; {again}")
+    if changed:
+        return Finding(False, f"{model.name}: {path} has changed since it was named; {again}")
+    return Finding(True, f"{model.name}: {model.source} debiased by {path}")
 
 
 def _data() -> Iterator[Finding]:

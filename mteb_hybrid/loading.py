@@ -13,6 +13,7 @@ from mteb_hybrid.models import check_model_folder, fingerprint
 if TYPE_CHECKING:
     from mteb.models import MTEBModels
 
+    from mteb_hybrid.debias.encoder import DebiasedEncoder
     from mteb_hybrid.training.outcome import TrainingRecord
 
 
@@ -93,6 +94,39 @@ def _published_record(name: str, revision: str | None) -> TrainingRecord | None:
     except (errors.EntryNotFoundError, errors.HfHubHTTPError, OSError):
         return None
     return read_record(Path(path).parent)
+
+
+def load_debiased(
+    name: str, revision: str | None = None, *, source: str, debias: str, device: str | None = None, **kwargs: Any
+) -> DebiasedEncoder:
+    """Load a plain model and the debiasing around it, if both are still those that were named.
+
+    Args:
+        name: ``local/NAME``, for errors.
+        revision: the fingerprint that the file of the debiasing had when it was named.
+        source: the plain model: a folder, a Hub id or ``mteb-hybrid/tiny``.
+        debias: the file.
+        device: as in sentence-transformers.
+        **kwargs: passed to the model's class.
+
+    Raises:
+        HybridError: the file or the folder is gone or has changed, or the plain model cannot be loaded.
+    """
+    from mteb_hybrid.debias.encoder import DebiasedEncoder
+    from mteb_hybrid.debias.file import file_fingerprint, read_debiasing
+    from mteb_hybrid.debias.plain import check_fits, load_plain, plain_of
+
+    path = Path(debias)
+    short = name.rpartition("/")[2]
+    again = f"`mteb-hybrid models add {short} {source} --debias FILE`"
+    if not path.is_file():
+        raise HybridError(f"{path}, the debiasing of model {short}, is gone; name it anew with {again}")
+    if revision != file_fingerprint(path):
+        raise HybridError(f"{path}, the debiasing of model {short}, has changed; name it anew with {again}")
+    debiasing = read_debiasing(path)
+    base = plain_of(source, debiasing.fitted_on)
+    check_fits(debiasing.fitted_on, base, path)
+    return DebiasedEncoder(load_plain(base, device=device, **kwargs), debiasing)
 
 
 def is_on_hub(name: str) -> bool:

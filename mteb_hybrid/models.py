@@ -6,7 +6,9 @@
 
 ``source`` is a folder or a Hub id. For a folder, ``revision`` is the fingerprint of its files, so that results
 are never kept under the name of a model that has changed since. A model that was published from here has its Hub id
-and commit there, and ``folder`` says where it was published from.
+and commit there, and ``folder`` says where it was published from. Of a debiased model, ``debias`` is the file of its
+debiasing, ``source`` the plain model, and ``revision`` the fingerprint of the file, which itself says which revision
+of the plain model it was fitted on.
 
 The package carries a list of its own in the same form, ``published_models.toml``: models on the Hub that are found by
 their short names after ``pip install`` alone. The user's own names go before.
@@ -34,7 +36,7 @@ MODELS_VARIABLE = "MTEB_HYBRID_MODELS"
 LOCAL_ORGANISATION = "local"
 """Results of a model in a folder are kept under this organisation."""
 
-_KEYS = ("source", "revision", "folder")
+_KEYS = ("source", "revision", "folder", "debias")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
@@ -45,20 +47,23 @@ class NamedModel:
 
     Attributes:
         name: the short name.
-        source: the absolute path of a folder, or a Hub id.
-        revision: the fingerprint of the folder, or a Hub revision; None is the Hub's newest.
+        source: the absolute path of a folder, or a Hub id; of a debiased model, where the plain one is.
+        revision: the fingerprint of the folder, or a Hub revision; None is the Hub's newest. Of a debiased model, the
+            fingerprint of the file.
         folder: the folder that the model on the Hub was published from; None if that was not here.
+        debias: the absolute path of the file that the model is debiased by; None of a plain model.
     """
 
     name: str
     source: str
     revision: str | None = None
     folder: str | None = None
+    debias: str | None = None
 
     @property
     def is_local(self) -> bool:
-        """Whether the model is in a folder."""
-        return not _HUB_ID.fullmatch(self.source)
+        """Whether the model is one of this machine: in a folder, or debiased."""
+        return self.debias is not None or not _HUB_ID.fullmatch(self.source)
 
     @property
     def full_name(self) -> str:
@@ -123,20 +128,27 @@ def unknown_model(name: str) -> HybridError:
     )
 
 
-def add_model(name: str, source: str, revision: str | None = None) -> NamedModel:
+def add_model(name: str, source: str, revision: str | None = None, *, debias: str | None = None) -> NamedModel:
     """Give a model a short name; a name that is taken is given anew.
 
     Args:
         name: letters, digits, dots, dashes and underscores.
         source: the folder of a sentence-transformers model, a Hub id, or ``HUB_ID@REVISION``.
         revision: a Hub revision; a folder has none but its fingerprint.
+        debias: a file made with ``mteb-hybrid debias fit``: the name is then for the model debiased by it, and the
+            source may be a short name or ``mteb-hybrid/tiny`` as well.
 
     Raises:
-        HybridError: the name or the source is not possible, or the file cannot be written.
+        HybridError: the name or the source is not possible, the debiasing was fitted on another model, or the file
+            cannot be written.
     """
     check_name(name)
     folder = Path(os.path.expanduser(source))
-    if folder.is_dir():
+    if debias is not None:
+        from mteb_hybrid.debias.plain import name_debiased
+
+        model = name_debiased(name, source, revision, debias)
+    elif folder.is_dir():
         if revision is not None:
             raise HybridError(f"a folder has no revision: leave out --revision {one_line(revision, 40)}")
         check_model_folder(folder)
@@ -221,17 +233,18 @@ def _model_files(folder: Path) -> Iterator[Path]:
 
 def _named_model(path: Path, name: str, table: object) -> NamedModel:
     values = table if isinstance(table, dict) else {}
-    source, revision, folder = (values.get(key) for key in _KEYS)
-    optional = isinstance(revision, str | None) and isinstance(folder, str | None)
+    source, *others = (values.get(key) for key in _KEYS)
+    optional = all(isinstance(other, str | None) for other in others)
     if not isinstance(source, str) or not source or not optional or set(values) - set(_KEYS):
         raise HybridError(
-            f"{path}: [{one_line(name, 60)}] must have a source and may have a revision and a folder, all texts"
+            f"{path}: [{one_line(name, 60)}] must have a source and may have a revision, a folder and a debias, "
+            "all texts"
         )
     try:
         check_name(name)
     except HybridError as error:
         raise HybridError(f"{path}: {error}") from None
-    return NamedModel(name, source, revision, folder)
+    return NamedModel(name, source, *others)
 
 
 def _write(models: dict[str, NamedModel]) -> None:

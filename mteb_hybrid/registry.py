@@ -155,10 +155,13 @@ def register_named_model(model: NamedModel) -> None:
 def _meta(model: NamedModel) -> ModelMeta:
     from mteb.models import ModelMeta
 
-    from mteb_hybrid.loading import load_folder, load_from_hub
+    from mteb_hybrid.loading import load_debiased, load_folder, load_from_hub
 
     values: dict[str, Any] = {"name": model.full_name, "revision": model.revision}
-    if model.is_local:
+    if model.debias is not None:
+        values |= {"loader": load_debiased, "loader_kwargs": {"source": model.source, "debias": model.debias}}
+        values |= {"framework": ["Sentence Transformers"]} | _debiasing_data(model.source, Path(model.debias))
+    elif model.is_local:
         values |= {"loader": load_folder, "loader_kwargs": {"source": model.source}}
         values |= {"framework": ["Sentence Transformers"]} | _training_data(Path(model.source))
     else:
@@ -179,7 +182,35 @@ def _training_data(folder: Path) -> dict[str, Any]:
         return {}
     # of a model that was not trained by us nothing is known, unless it is mteb that knows it
     tasks = set(record.mteb_tasks) if record.origin or record.mteb_tasks else None
+    registry = _module("mteb.models.model_implementations").MODEL_REGISTRY
+    for origin in {part.origin for part in record.merged_from or () if part.origin} - {record.origin}:
+        declared = registry[origin].get_training_datasets() if origin in registry else None
+        tasks = {*(tasks or ()), *declared} if declared else tasks
     return {"training_datasets": tasks} | ({"adapted_from": record.origin} if record.origin else {})
+
+
+def _debiasing_data(source: str, file: Path) -> dict[str, Any]:
+    """The same of a debiased model: what the plain one was trained on, and what the debiasing was fitted on."""
+    import mteb
+
+    from mteb_hybrid.debias.file import read_fitted_on
+
+    try:
+        fitted_on = read_fitted_on(file)
+    except HybridError:  # told when the model is loaded
+        return {}
+    if fitted_on.kind == "folder":
+        data = _training_data(Path(source))
+    else:
+        try:
+            known = mteb.get_model_meta(source).training_datasets
+        except KeyError:  # a model that mteb does not know
+            known = None
+        data = {"training_datasets": known, "adapted_from": source}
+    tasks = data.get("training_datasets")
+    if tasks is not None or fitted_on.mteb_tasks:
+        data["training_datasets"] = {*(tasks or ()), *fitted_on.mteb_tasks}
+    return data
 
 
 def _register_benchmarks(module: ModuleType) -> None:

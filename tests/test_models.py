@@ -252,6 +252,7 @@ def test_a_file_that_is_not_toml(file: Path, content: bytes) -> None:
         "[x]\nsource = ['ada/x']",
         "[x]\nrevision = 'v1'",
         "[x]\nsource = 'ada/x'\nrevision = 1",
+        "[x]\nsource = 'ada/x'\ndebias = 1",
         "[x]\nsource = 'ada/x'\nrevison = 'v1'",
         "[x.y]\nsource = 'ada/x'",
     ],
@@ -259,7 +260,7 @@ def test_a_file_that_is_not_toml(file: Path, content: bytes) -> None:
 def test_a_table_of_the_wrong_form(file: Path, content: str) -> None:
     file.parent.mkdir()
     file.write_text(content)
-    _fails(read_models, file, "[x] must have a source and may have a revision and a folder, all texts")
+    _fails(read_models, file, "[x] must have a source and may have a revision, a folder and a debias, all texts")
 
 
 @pytest.mark.parametrize("name", ["a b", "a/b", "", "-a"])

@@ -54,9 +54,14 @@ def test_the_training_rows_are_a_corpus(tmp_path: Path) -> None:
     assert (len(corpus), corpus.languages, corpus.pairs) == (2, ("de", "en"), 3)
 
 
-def test_the_recipe_is_one(tmp_path: Path) -> None:
-    (text,) = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
+def test_the_recipe_is_one_with_the_objectives_as_well(tmp_path: Path) -> None:
+    text, objectives = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
     path = tmp_path / "recipe.yaml"
+    path.write_text(text + objectives, encoding="utf-8")
+    loss = read_recipe(path).loss
+    assert loss.distill is not None
+    assert loss.score_distill is not None
+    assert (loss.contrastive, loss.distill.weight, loss.translate_align, loss.keep) == (1, 0.2, 0.1, 0.5)
     path.write_text(text, encoding="utf-8")
     recipe = read_recipe(path)
     assert recipe.model.base == "sentence-transformers/LaBSE"

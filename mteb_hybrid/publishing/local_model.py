@@ -58,6 +58,8 @@ def find_model(name: str) -> LocalModel:
     named = known_models().get(name)
     if named is None:
         raise unknown_model(name)
+    if named.debias is not None:
+        raise HybridError(f"{name} is debiased by a file and no folder; publish the plain model, {named.source}")
     folder = Path(named.source if named.is_local else named.folder or "")
     if not named.is_local and named.folder is None:
         raise HybridError(f"{name} is {named.source} on the Hub already; only models in a folder are published")

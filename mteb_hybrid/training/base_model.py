@@ -47,6 +47,8 @@ def find_base(settings: ModelSettings) -> Base:
     """
     name, revision = settings.base, settings.revision
     named = known_models().get(name.removeprefix(f"{LOCAL_ORGANISATION}/"))
+    if named is not None and named.debias is not None:
+        raise HybridError(f"model.base: {name} is debiased by a file; train the plain model, {named.source}")
     folder = Path(named.source if named else name).expanduser()
     if name != TINY and not (named.is_local if named else folder.is_dir()):
         return _on_hub(named.source, revision or named.revision) if named else _on_hub(name, revision)
