@@ -21,8 +21,9 @@ demo: $(READY)
 	done
 	$(DEMO) $(BIN)/mteb-hybrid table demo/results --baseline mteb-hybrid/tiny
 
+# A process a core; the tests of a file stay together.
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 # Every endpoint of the Hub failing in every way; `test` tries a third of them.
 faults: $(READY)

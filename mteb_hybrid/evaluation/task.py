@@ -212,9 +212,9 @@ class AbsTaskParallelRetrieval(AbsTaskRetrieval):
         """Embeddings of the queries of each language, whichever of them this run is about."""
         versions = []
         for name, subset in self.setting.subsets(tuple(self._queries)).items():
-            texts, language = text_dataset(self._queries[subset.query_language]), subset.query_language
-            own = replace(context, hf_subset=name)
-            versions.append(scorer.encode(texts, PromptType.query, own, [language] * len(texts)))
+            language, own = subset.query_language, replace(context, hf_subset=name)
+            if texts := text_dataset(self._queries[language]):
+                versions.append(scorer.encode(texts, PromptType.query, own, [language] * len(texts)))
         return versions
 
     def _search(
