@@ -319,7 +319,7 @@ def test_amounts_are_counted_by_hand(tmp_path: Path) -> None:
     ("name", "told"),
     [
         ("XQuaDR", "no task is named 'XQuaDR'; did you mean XQuADR?"),
-        ("zzz", "no task is named 'zzz'; there are MLQAR,"),
+        ("zzz", "no task is named 'zzz'; there are ML"),
         ("NFCorpus", "NFCorpus is not a task of this package"),
     ],
 )
