@@ -73,7 +73,7 @@ def check_encoder(model: object, name: str, revision: str | None) -> None:
     encoder = getattr(model, "model", None)
     if not isinstance(encoder, SentenceTransformer):
         return
-    record = _published_record(name, revision)
+    record = published_record(name, revision)
     if record is None or record.encoder is None:
         return
     for difference in differences(record.encoder, encoder_record(encoder)):
@@ -83,7 +83,7 @@ def check_encoder(model: object, name: str, revision: str | None) -> None:
         )
 
 
-def _published_record(name: str, revision: str | None) -> TrainingRecord | None:
+def published_record(name: str, revision: str | None) -> TrainingRecord | None:
     """The training record in a repository; None if it has none, or none can be had now."""
     from huggingface_hub import errors, hf_hub_download
 

@@ -1,6 +1,6 @@
 """Averages of models' weights: a hybrid and its base, or checkpoints of one run.
 
-With shares s_1 + ... + s_n = 1, every weight of the result is sum_i s_i * w_i, computed in single precision and stored
+With shares s_1 + ... + s_n = 1, every weight of the result is sum_i s_i * w_i, computed in double precision and stored
 in the first model's type (Wortsman et al. 2022, arXiv 2203.05482: models that began with the same weights lie close
 enough for it). sentence-transformers has ``SentenceTransformer.merge``, which needs mergekit: a large dependency for
 plain averages, and neither prompts nor lengths are compared there.
@@ -13,7 +13,6 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -28,6 +27,7 @@ from mteb_hybrid.training.outcome import (
     MergedPart,
     SourceRecord,
     TrainingRecord,
+    package_versions,
     read_record,
     record_text,
 )
@@ -122,7 +122,7 @@ def average(tensors: Sequence[torch.Tensor], parts: Sequence[float]) -> torch.Te
         parts: their shares, which add up to 1.
 
     Returns:
-        The mean, computed in single precision, of the first tensor's type.
+        The mean, computed in double precision, of the first tensor's type.
 
     Raises:
         HybridError: the tensors hold no fractions (positions, say) and are not the same.
@@ -137,9 +137,9 @@ def average(tensors: Sequence[torch.Tensor], parts: Sequence[float]) -> torch.Te
     taking_part = [(share, tensor) for share, tensor in zip(parts, tensors, strict=True) if share]
     if len(taking_part) == 1:
         return taking_part[0][1].to(first.dtype)
-    total = torch.zeros(first.shape)
+    total = torch.zeros(first.shape, dtype=torch.float64)  # halves of the smallest numbers lose bits in single
     for share, tensor in taking_part:
-        total += share * tensor.float()
+        total += share * tensor.double()
     return total.to(first.dtype)
 
 
@@ -276,26 +276,26 @@ def _history(base: Base) -> _History:
 
 
 def _hub_record(base: Base) -> TrainingRecord | None:
-    from mteb_hybrid.loading import _published_record
+    from mteb_hybrid.loading import published_record
 
-    return _published_record(base.source, base.revision)
+    return published_record(base.source, base.revision)
 
 
 def _history_of_run(work: Path) -> _History | None:
     """What a run that has not ended trains on, by the recipe in its work folder; None if it is no work folder."""
-    from mteb_hybrid.training.folders import _IDENTITY
+    from mteb_hybrid.training.folders import IDENTITY
     from mteb_hybrid.training.recipe_file import read_recipe
     from mteb_hybrid.training.sources import load_data
 
-    if not (work / _IDENTITY).is_file():
+    if not (work / IDENTITY).is_file():
         return None
     try:
-        text = json.loads((work / _IDENTITY).read_text(encoding="utf-8"))["recipe"]
+        text = json.loads((work / IDENTITY).read_text(encoding="utf-8"))["recipe"]
         with TemporaryDirectory() as folder:
             (Path(folder) / "recipe.yaml").write_text(text, encoding="utf-8")
             recipe = read_recipe(Path(folder) / "recipe.yaml")
     except (OSError, ValueError, KeyError, TypeError):
-        raise HybridError(f"{work / _IDENTITY} is broken: what the checkpoint was trained on is not known") from None
+        raise HybridError(f"{work / IDENTITY} is broken: what the checkpoint was trained on is not known") from None
     begun = _history(find_base(recipe.model))
     return _History(begun.origin, frozenset(begun.tasks), load_data(recipe).records)
 
@@ -317,7 +317,7 @@ def _record(bases: Sequence[Base], parts: Sequence[float], model: SentenceTransf
         encoder=encoder_record(model),
         seconds=0,
         hardware="",
-        versions={name: _version(name) for name in _PACKAGES},
+        versions=package_versions(_PACKAGES),
         curve=[],
         merged_from=[
             MergedPart(
@@ -351,10 +351,3 @@ def _save(model: SentenceTransformer, record: TrainingRecord, output: Path) -> N
     except (OSError, SafetensorError) as error:
         reason = getattr(error, "strerror", None) or error
         raise HybridError(f"cannot write {output} ({reason}); choose another --output") from error
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:  # run from a folder of sources
-        return "unknown"

@@ -18,7 +18,7 @@ from mteb_hybrid.whole import whole_folder
 TRACKED = "runs"
 """Where trackers that write files, such as TensorBoard, write them: in the work folder, later beside the model."""
 
-_IDENTITY = "identity.json"
+IDENTITY = "identity.json"
 
 
 def work_folder(output: Path) -> Path:
@@ -55,7 +55,7 @@ def _check_work(work: Path, resume: bool, overwrite: bool) -> None:
     there = work.exists() and not (work.is_dir() and not any(work.iterdir()))
     if resume and not there:
         raise HybridError(f"there is nothing to resume: {work} is not there")
-    if there and overwrite and not (work / _IDENTITY).is_file():
+    if there and overwrite and not (work / IDENTITY).is_file():
         raise HybridError(f"--overwrite leaves {work} alone: no training run made it; choose another --output")
     if there and not (resume or overwrite):
         raise HybridError(f"{work} holds an unfinished training; go on with --resume, or begin anew with --overwrite")
@@ -83,7 +83,7 @@ def begin(output: Path, identity: Mapping[str, Any]) -> None:
             if folder.exists():
                 shutil.rmtree(folder)
         with whole_folder(work_folder(output)) as folder:
-            (folder / _IDENTITY).write_text(json.dumps(identity), encoding="utf-8")
+            (folder / IDENTITY).write_text(json.dumps(identity), encoding="utf-8")
 
 
 def checkpoint_of(output: Path, identity: Mapping[str, Any]) -> Path | None:
@@ -94,11 +94,9 @@ def checkpoint_of(output: Path, identity: Mapping[str, Any]) -> Path | None:
     """
     work = work_folder(output)
     try:
-        before = json.loads((work / _IDENTITY).read_text(encoding="utf-8"))
+        before = json.loads((work / IDENTITY).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        raise HybridError(
-            f"{work} cannot be resumed: {_IDENTITY} in it is missing or broken; use --overwrite"
-        ) from None
+        raise HybridError(f"{work} cannot be resumed: {IDENTITY} in it is missing or broken; use --overwrite") from None
     for what, now in identity.items():
         if not isinstance(before, dict) or before.get(what) != now:
             raise HybridError(

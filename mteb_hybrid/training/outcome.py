@@ -6,6 +6,8 @@ This module is light: the registry reads ``training.json`` of every named model 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -113,3 +115,15 @@ def read_record(folder: Path) -> TrainingRecord | None:
 def record_text(record: TrainingRecord) -> str:
     """The record as the text of its file."""
     return json.dumps(record.model_dump(mode="json"), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+def package_versions(packages: Iterable[str]) -> dict[str, str]:
+    """The installed version of each package; ``unknown`` of one that is run from a folder of sources."""
+    return {package: _version(package) for package in packages}
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "unknown"

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from itertools import chain, count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +28,7 @@ from mteb_hybrid.training.folders import (
 )
 from mteb_hybrid.training.length import RunLength, run_length
 from mteb_hybrid.training.losses import build_loss
-from mteb_hybrid.training.outcome import RECIPE, RECORD, TrainingRecord, read_record, record_text
+from mteb_hybrid.training.outcome import RECIPE, RECORD, TrainingRecord, package_versions, read_record, record_text
 from mteb_hybrid.training.recipe import Recipe
 from mteb_hybrid.training.recipe_file import dump_recipe
 from mteb_hybrid.training.sampler import HybridBatchSampler
@@ -293,7 +292,7 @@ def _record(plan: _Plan, trainer: HybridTrainer, model: SentenceTransformer, sec
         encoder=encoder_record(model),
         seconds=round(seconds, 1),
         hardware=_hardware(),
-        versions={"python": platform.python_version(), **{name: _version(name) for name in _PACKAGES}},
+        versions={"python": platform.python_version(), **package_versions(_PACKAGES)},
         curve=state.log_history,
     )
 
@@ -328,10 +327,3 @@ def _hardware() -> str:
     if torch.cuda.is_available():
         return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name()}"
     return f"{torch.get_num_threads()} threads of {platform.processor() or platform.machine()}"
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:  # run from a folder of sources
-        return "unknown"
