@@ -21,9 +21,9 @@ demo: $(READY)
 	done
 	$(DEMO) $(BIN)/mteb-hybrid table demo/results --baseline mteb-hybrid/tiny
 
-# A process a core; the tests of a file stay together.
+# A process a core; who is done early takes from the others.
 test: $(READY)
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 # Every endpoint of the Hub failing in every way; `test` tries a third of them.
 faults: $(READY)

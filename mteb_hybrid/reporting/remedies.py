@@ -34,6 +34,8 @@ class Remedy:
         steps: of training; 0 where nothing was trained.
         seconds: what it costs: training, fitting and merging together; None if that was not measured.
         languages: BCP 47 tags of what training or fitting saw, as ``seen_languages`` gives them.
+        base: the model that training began with.
+        pairs: question-passage pairs trained on, each counted once in however many languages it exists.
     """
 
     strategy: str
@@ -42,6 +44,8 @@ class Remedy:
     steps: int = 0
     seconds: float | None = None
     languages: tuple[str, ...] = ()
+    base: str | None = None
+    pairs: int | None = None
 
 
 class Figures(BaseModel):
@@ -77,6 +81,8 @@ class RemedyRow(Figures):
     seed: int | None = None
     steps: int | None = None
     seconds: float | None = Field(None, ge=0)
+    base: str | None = None
+    pairs: int | None = Field(None, ge=0)
     seen: Figures | None = None
     """The same of the query languages that training or fitting saw."""
     unseen: Figures | None = None
@@ -237,6 +243,8 @@ def _row(run: ModelResults, benchmark: Benchmark, remedy: Remedy, seen: Collecti
         seed=remedy.seed,
         steps=remedy.steps,
         seconds=remedy.seconds,
+        base=remedy.base,
+        pairs=remedy.pairs,
         seen_languages=sorted(before),
     )
 

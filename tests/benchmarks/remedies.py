@@ -11,12 +11,13 @@ prints what ``mteb-hybrid recommend`` makes of it.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
+
+from mteb_hybrid.whole import whole_file
 
 SEED = 42
 ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -44,21 +45,23 @@ class Work:
         os.environ["MTEB_HYBRID_MODELS"] = str(folder / "models.toml")
         self.corpus = folder / "training.parquet"
         self.held_out = folder / f"{HELD_OUT}.jsonl"
-        self._seconds = folder / "seconds.json"
+        self._seconds = folder / "seconds"
+        self._seconds.mkdir(exist_ok=True)
 
     @property
     def seconds(self) -> dict[str, float]:
         """What making each model took, by its name."""
-        return json.loads(self._seconds.read_text()) if self._seconds.is_file() else {}
+        return {path.name: float(path.read_text()) for path in self._seconds.iterdir()}
 
     def once(self, name: str, make: Callable[[], object]) -> None:
-        """Make something unless it was made, and note what it took."""
-        if name not in self.seconds:
+        """Make something unless it was made, and note what it took, in a file of its own: others may be at work too."""
+        if not (self._seconds / name).exists():
             began = time.monotonic()
             make()
-            taken = {**self.seconds, name: round(time.monotonic() - began, 1)}
-            self._seconds.write_text(json.dumps(taken, indent=1))
-            print(f"{name}: {taken[name]} s", flush=True)
+            taken = f"{time.monotonic() - began:.1f}"
+            with whole_file(self._seconds / name) as path:
+                path.write_text(taken)
+            print(f"{name}: {taken} s", flush=True)
 
 
 def plain(name: str) -> str:
@@ -82,11 +85,10 @@ def prepare(work: Work) -> None:
 
 
 def train_remedy(work: Work, name: str) -> None:
-    """Train one of the remedies, and name it."""
+    """Train one of the remedies."""
     import yaml
 
     from mteb_hybrid import read_recipe, train
-    from mteb_hybrid.models import add_model
     from mteb_hybrid.training.folders import work_folder
 
     settings = {
@@ -102,7 +104,6 @@ def train_remedy(work: Work, name: str) -> None:
     output = work.folder / plain(name)
     resume = work_folder(output).exists()
     train(read_recipe(path), output, resume=resume, say=print)
-    add_model(plain(name), str(output))
 
 
 def fit(work: Work, model: str, method: str, alpha: float, name: str) -> None:
@@ -136,7 +137,7 @@ def merge_with_base(work: Work, weight: float, name: str) -> None:
     from mteb_hybrid.models import add_model
 
     output = work.folder / name
-    merge(["untrained", "hybrid"], (weight,), output)
+    merge(["hybrid", "untrained"], (1 - weight,), output)
     add_model(name, str(output))
 
 
@@ -194,15 +195,24 @@ def choose(work: Work, candidates: dict[str, tuple[str, float | None]]) -> str:
 
 def main(arguments: Iterable[str] | None = None) -> int:
     """Do what is not done yet."""
+    from mteb_hybrid.models import add_model
+
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, required=True, help="the folder of the encoder that nothing was done to")
     parser.add_argument("--work", type=Path, required=True, help="where models and results are kept")
     parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument(
+        "--train-only", nargs="+", choices=TRAINED, help="train these and stop; the rest in other processes"
+    )
     options = parser.parse_args(None if arguments is None else list(arguments))
     work = Work(options.work.resolve(), options.model.resolve(), options.steps)
     work.once("prepared", lambda: prepare(work))
-    for name in TRAINED:
+    for name in options.train_only or TRAINED:
         work.once(plain(name), lambda name=name: train_remedy(work, name))  # type: ignore[misc]
+    if options.train_only:
+        return 0
+    for name in TRAINED:
+        add_model(plain(name), str(work.folder / plain(name)))
     shifts = {f"shift-{alpha:g}": ("shift", alpha) for alpha in ALPHAS}
     others = {"centering": ("centering", None), "lir": ("lir", None)}
     hybrid_shifts = {f"hybrid-shift-{alpha:g}": ("hybrid + shift", alpha) for alpha in ALPHAS[1:]}
