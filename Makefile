@@ -25,7 +25,7 @@ demo: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
-# Every endpoint of the Hub failing in every way; `test` tries a third of them.
+# Every endpoint of the Hub failing in every way; `test` tries a sixth of them.
 faults: $(READY)
 	ALL_FAULTS=1 $(BIN)/python -m pytest tests/publishing/test_faults.py
 
