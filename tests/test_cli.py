@@ -19,7 +19,8 @@ from typing import Any
 
 import pytest
 
-from mteb_hybrid.cli import FORMATS, main
+from mteb_hybrid.cli import main
+from mteb_hybrid.commands.options import FORMATS
 from mteb_hybrid.data.own import save_collection
 from mteb_hybrid.data.world import generate_world
 
