@@ -79,6 +79,20 @@ def query_bias_scores(ranking: Ranking, pool: Pool) -> dict[str, Floats]:
     }
 
 
+def language_ranks(ranking: Ranking, pool: Pool) -> dict[str, Ints]:
+    """Where the parallel answers land: the best rank of a relevant passage in each language of the pool.
+
+    Returns:
+        Language to ranks, each of shape (queries,); 0 where no passage in that language is relevant.
+    """
+    languages, behind = _languages(ranking, pool), len(pool.of_passage) + 1
+    best = {
+        tag: np.where(languages == index, ranking.ranks, behind).min(axis=1, initial=behind)
+        for index, tag in enumerate(pool.languages)
+    }
+    return {tag: np.where(ranks < behind, ranks, 0) for tag, ranks in best.items()}
+
+
 def _languages(ranking: Ranking, pool: Pool) -> Ints:
     """The language of each relevant passage, as an index; -1 in the padding."""
     return np.where(ranking.ranks > 0, pool.of_passage[np.maximum(ranking.passages, 0)], -1)

@@ -3,6 +3,9 @@
 One Parquet file a task, ``TASK.queries.parquet`` beside ``TASK.json``: a row for each query of each subset, with the
 columns ``hf_subset``, ``query``, ``group`` and a column for each score, null where a subset has none. The mean of a
 column over a subset is the subset's score of that name.
+
+Tasks whose pool holds several languages also keep where the parallel answers land: in the columns ``rank_de`` and so
+on, of whole numbers, the best rank of a relevant passage in that language; null where there is none. None is a score.
 """
 
 from __future__ import annotations
@@ -20,17 +23,29 @@ from mteb_hybrid.whole import whole_file
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from mteb_hybrid.evaluation.ranking import Floats
+    from mteb_hybrid.evaluation.ranking import Floats, Ints
 
 logger = logging.getLogger(__name__)
 
 COLUMNS = ("hf_subset", "query", "group")
+RANK_PREFIX = "rank_"
 _REVISION = b"dataset_revision"
 
 
 def query_scores_path(results: Path) -> Path:
     """Where the scores of a result file's queries are kept."""
     return results.with_name(f"{results.stem}.queries.parquet")
+
+
+def rank_columns(schema: pa.Schema) -> dict[str, str]:
+    """The columns of ranks: language to column. What is called likewise and is a score, ``rank_distance``, is none."""
+    import pyarrow as pa
+
+    return {
+        field.name.removeprefix(RANK_PREFIX): field.name
+        for field in schema
+        if field.name.startswith(RANK_PREFIX) and pa.types.is_integer(field.type)
+    }
 
 
 class QueryScores:
@@ -47,6 +62,7 @@ class QueryScores:
         query_ids: Sequence[str],
         groups: Sequence[str],
         scores: Mapping[str, Floats],
+        ranks: Mapping[str, Ints] | None = None,
     ) -> None:
         """Hold the scores of a subset's queries.
 
@@ -56,11 +72,15 @@ class QueryScores:
             query_ids: the queries.
             groups: the parallel group of each: queries of one group say the same.
             scores: name to values, shape (queries,); kept in single precision.
+            ranks: language to the best rank of a relevant passage in it, 0 where there is none; shape (queries,).
         """
         import pyarrow as pa
 
         columns: dict[str, Any] = {"hf_subset": [hf_subset] * len(query_ids), "query": query_ids, "group": groups}
         columns |= {name: np.asarray(values, dtype=np.float32) for name, values in scores.items()}
+        for language, values in (ranks or {}).items():
+            # a collection of one's own may have a language that it calls "distance"
+            columns.setdefault(RANK_PREFIX + language, pa.array(values, type=pa.int32(), mask=values == 0))
         self._new.setdefault(task, {})[hf_subset] = pa.table(columns)
 
     def save(self, task: str, results: Path, dataset_revision: str) -> None:

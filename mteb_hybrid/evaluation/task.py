@@ -23,12 +23,12 @@ from mteb.types import PromptType
 
 from mteb_hybrid.data.collection import ParallelCollection, TextTable
 from mteb_hybrid.errors import HybridError
-from mteb_hybrid.evaluation.bias_metrics import SHARE_DEPTH, Pool, bias_scores, query_bias_scores
+from mteb_hybrid.evaluation.bias_metrics import SHARE_DEPTH, Pool, bias_scores, language_ranks, query_bias_scores
 from mteb_hybrid.evaluation.consistency import QueryConsistency, query_consistency, subset_scores
 from mteb_hybrid.evaluation.dense import DenseScorer, model_name
 from mteb_hybrid.evaluation.encodings import EncodingContext, SharedEncodings
 from mteb_hybrid.evaluation.predictions import PREDICTION_DEPTH, save_predictions
-from mteb_hybrid.evaluation.ranking import Floats, Ranking, Relevance, concatenate, rank
+from mteb_hybrid.evaluation.ranking import Floats, Ints, Ranking, Relevance, concatenate, rank
 from mteb_hybrid.evaluation.retrieval_metrics import average_precision, retrieval_scores
 from mteb_hybrid.evaluation.settings import Setting, Subset, build_splits, text_dataset
 from mteb_hybrid.evaluation.shared_run import current_run
@@ -132,26 +132,30 @@ class AbsTaskParallelRetrieval(AbsTaskRetrieval):
         with timer("Scoring", split=hf_split, subset=hf_subset):
             scores: dict[str, Any] = dict(retrieval_scores(ranking, self.k_values))
             of_queries: dict[str, Floats] = {"map": average_precision(ranking)}
+            ranks: dict[str, Ints] = {}
             if bias:
                 pool = self._pool(hf_subset, relevance.ids)
                 scores |= bias_scores(ranking, pool)
                 of_queries |= query_bias_scores(ranking, pool)
+                ranks = language_ranks(ranking, pool)
         if bias and _is_plain_encoder(model):
             consistency = self._consistency_of_queries(model, data_split, context, timer)
             scores |= subset_scores(consistency)
             of_queries |= consistency
-        self._hold(hf_subset, query_ids, of_queries)
+        self._hold(hf_subset, query_ids, of_queries, ranks)
         if self._previous_results_model_meta:
             scores["previous_results_model_meta"] = self._previous_results_model_meta
         return scores
 
-    def _hold(self, hf_subset: str, query_ids: list[str], scores: Mapping[str, Floats]) -> None:
-        """Hold the scores of single queries until the run saves its results."""
+    def _hold(
+        self, hf_subset: str, query_ids: list[str], scores: Mapping[str, Floats], ranks: Mapping[str, Ints]
+    ) -> None:
+        """Hold the scores of single queries, and the ranks of their answers, until the run saves its results."""
         if (run := current_run()) is not None:
             table = self._queries[self._subsets[hf_subset].query_language]
             group_of = {id_: group for id_, (group,) in zip(table.ids, table.groups, strict=True)}
             groups = [group_of.get(id_, id_) for id_ in query_ids]
-            run.query_scores.add(self.metadata.name, hf_subset, query_ids, groups, scores)
+            run.query_scores.add(self.metadata.name, hf_subset, query_ids, groups, scores, ranks)
 
     def _refuse_what_cannot_work(self, model: MTEBModels, *, reranking: bool) -> None:
         name = self.metadata.name

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chi2, kruskal
 
-from mteb_hybrid.evaluation.bias_metrics import Pool, bias_scores, peer
+from mteb_hybrid.evaluation.bias_metrics import Pool, bias_scores, language_ranks, peer
 from mteb_hybrid.evaluation.ranking import Ranking, Relevance, rank
 
 
@@ -47,6 +47,15 @@ def pool_of(*orders: str, query_language: str = "e") -> tuple[Ranking, Pool]:
 
 def bias(*orders: str, query_language: str = "e") -> dict[str, Any]:
     return dict(bias_scores(*pool_of(*orders, query_language=query_language)))
+
+
+def test_the_best_rank_of_an_answer_in_each_language() -> None:
+    ranks = language_ranks(*pool_of("zEdEDe", "EeDezd", "dze|EDe"))
+    assert {language: places.tolist() for language, places in ranks.items()} == {
+        "d": [5, 3, 6],  # what was not retrieved stands behind, in the order of ties: the greater id first
+        "e": [2, 1, 5],
+        "z": [0, 0, 0],  # in the pool, without an answer
+    }
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import pytest
 from mteb.cache import ResultCache
 
 from mteb_hybrid.errors import HybridError
-from mteb_hybrid.evaluation.query_scores import QueryScores, query_scores_path
+from mteb_hybrid.evaluation.query_scores import QueryScores, query_scores_path, rank_columns
 from tests.evaluation.encoders import HashEncoder
 
 GROUPS = ["g1", "g2"]
@@ -74,6 +74,33 @@ def test_a_damaged_file_is_told_and_written_anew(tmp_path: Path, caplog: pytest.
     assert len(rows(query_scores_path(results))) == 2
 
 
+def test_ranks_are_whole_numbers_and_null_where_there_is_no_answer(tmp_path: Path) -> None:
+    results = tmp_path / "Task.json"
+    scores = held(fr_all=[1.0, 0.5])  # as it was kept before there were ranks
+    scores.save("Task", results, "r1")
+    ranks = {"en": np.array([1, 0]), "zh-Hant": np.array([20_000_001, 3])}
+    scores.add("Task", "de-all", ["q1", "q2"], GROUPS, {"map": np.ones(2), "rank_distance": np.ones(2)}, ranks)
+    scores.save("Task", results, "r1")
+    path = query_scores_path(results)
+    assert rank_columns(pq.read_schema(path)) == {"en": "rank_en", "zh-Hant": "rank_zh-Hant"}
+    found = {(row["hf_subset"], row["query"]): (row["rank_en"], row["rank_zh-Hant"]) for row in rows(path)}
+    assert found == {
+        ("de-all", "q1"): (1, 20_000_001),  # more than single precision can tell apart
+        ("de-all", "q2"): (None, 3),
+        ("fr-all", "q1"): (None, None),
+        ("fr-all", "q2"): (None, None),
+    }
+
+
+def test_a_score_goes_before_a_language_of_its_name(tmp_path: Path) -> None:
+    scores = QueryScores()
+    ranks = {"distance": np.array([7, 8])}
+    scores.add("Task", "de-all", ["q1", "q2"], GROUPS, {"rank_distance": np.array([0.5, 1.5])}, ranks)
+    scores.save("Task", tmp_path / "Task.json", "r1")
+    assert [row["rank_distance"] for row in rows(tmp_path / "Task.queries.parquet")] == [0.5, 1.5]
+    assert not rank_columns(pq.read_schema(tmp_path / "Task.queries.parquet"))
+
+
 def test_nothing_held_writes_nothing(tmp_path: Path) -> None:
     held(de_de=[1.0, 0.5]).save("OtherTask", tmp_path / "OtherTask.json", "r1")
     assert not list(tmp_path.iterdir())
@@ -95,11 +122,20 @@ def test_a_run_keeps_them_and_their_means_are_the_results(tmp_path: Path) -> Non
     for path in files.values():
         results = json.loads(path.with_name(path.name.replace(".queries.parquet", ".json")).read_text())
         table = pq.read_table(path).to_pandas()
-        columns = [name for name in table.columns if name not in {"hf_subset", "query", "group"}]
+        ranks = rank_columns(pq.read_schema(path))
+        columns = [name for name in table.columns if name not in {"hf_subset", "query", "group", *ranks.values()}]
         assert "map" in columns
         for entry in results["scores"]["test"]:
             of_subset = table[table.hf_subset == entry["hf_subset"]]
             assert len(of_subset) == len(set(of_subset.group)) > 100
             for name in columns:
                 assert of_subset[name].mean() == pytest.approx(entry[name], rel=1e-5, abs=1e-6)
-    assert "rank_distance" in pq.read_schema(files["ParallelWorldLanguageBias.queries.parquet"]).names
+        if path.name.startswith("ParallelWorldLanguageBias"):  # one answer in each language: the farthest two
+            of_answers = table[list(ranks.values())]
+            assert len(ranks) == 8 and "rank_distance" in columns
+            assert (of_answers.max(axis=1) - of_answers.min(axis=1) == table.rank_distance).all()
+            assert (of_answers.max(axis=1) == table.worst_rank).all()
+            own = [row[f"rank_{row.hf_subset.partition('-')[0]}"] for _, row in table.iterrows()]
+            assert ((of_answers.min(axis=1) == own) == table.query_language_first).all()
+        else:
+            assert not ranks
