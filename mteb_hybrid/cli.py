@@ -7,7 +7,19 @@ import logging
 import sys
 from collections.abc import Callable, Sequence
 
-from mteb_hybrid.commands import batches, debias, doctor, evaluate, merge, models, publish, recommend, table, train
+from mteb_hybrid.commands import (
+    batches,
+    compare,
+    debias,
+    doctor,
+    evaluate,
+    merge,
+    models,
+    publish,
+    recommend,
+    table,
+    train,
+)
 from mteb_hybrid.commands.options import print_no_more
 from mteb_hybrid.errors import HybridError, one_line
 
@@ -49,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     evaluate.add_parser(commands)
     table.add_parser(commands)
+    compare.add_parser(commands)
     train.add_parser(commands)
     batches.add_parser(commands)
     debias.add_parser(commands)

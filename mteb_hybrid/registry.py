@@ -108,13 +108,15 @@ def registered_tasks() -> list[str]:
 
 
 def register_named_models() -> None:
-    """Make the tiny encoder and the user's short names known to mteb.
+    """Make the tiny encoder, LASER-2 and the user's short names known to mteb.
 
     Raises:
         HybridError: a short name is one of mteb's own, or the file of names cannot be read.
     """
     from mteb.models import ModelMeta
 
+    from mteb_hybrid.laser import NAME as LASER
+    from mteb_hybrid.laser import laser_meta
     from mteb_hybrid.loading import load_tiny
 
     registry = _module("mteb.models.model_implementations").MODEL_REGISTRY
@@ -126,6 +128,7 @@ def register_named_models() -> None:
         "training_datasets": set(),
     }
     registry.setdefault("mteb-hybrid/tiny", ModelMeta.create_empty(overwrites=tiny))
+    registry.setdefault(LASER, laser_meta())
     for model in known_models().values():
         register_named_model(model)
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from mteb_hybrid.errors import HybridError, one_line
 from mteb_hybrid.reporting.benchmarks import choose_benchmarks, find_benchmarks
+from mteb_hybrid.reporting.miracl import TITLE as MIRACL
+from mteb_hybrid.reporting.miracl import miracl_tables
 from mteb_hybrid.reporting.render import Format, render
 from mteb_hybrid.reporting.results import read_results, select_models
 from mteb_hybrid.reporting.tables import language_tables, row_labels, summary_tables, with_changes, with_margins
@@ -33,7 +35,8 @@ def report(
             wanted; all by default.
         against_published: whether rows of published figures follow the models'.
         by_language: whether tables by query language follow those of the whole settings.
-        benchmarks: the benchmarks to show, by name or title; by default all that there are results of.
+        benchmarks: the benchmarks to show, by name or title, ``MIRACL`` among them; by default all that there are
+            results of.
         baseline: the model that the others' differences are shown from, named as in ``models``.
         confidence: whether figures come with their 95 % confidence intervals, where scores of single queries are kept.
         format: ``terminal``, ``markdown``, ``csv`` or ``latex``.
@@ -52,18 +55,21 @@ def report(
         raise HybridError(f"there are several revisions of {one_line(baseline, 120)}; name one, as in NAME@REVISION")
     results = (*compared, *(run for run in results if run not in compared))
     # Languages come from every run, also those not shown: more runs tell better what a whole run is.
-    chosen = choose_benchmarks(find_benchmarks(runs), benchmarks or list(find_benchmarks(results)))
+    named = [name for name in benchmarks if name != MIRACL]
+    chosen = choose_benchmarks(find_benchmarks(runs), named if benchmarks else list(find_benchmarks(results)))
+    of_mteb = miracl_tables(results, against_published) if not benchmarks or MIRACL in benchmarks else []
     tables = summary_tables(results, chosen, against_published)
     for benchmark in chosen if by_language else ():
         tables += language_tables(results, benchmark, against_published)
-    if not tables:
-        titles = ", ".join(benchmark.title for benchmark in chosen)
+    if not tables and not of_mteb:
+        titles = ", ".join([benchmark.title for benchmark in chosen] or [MIRACL])
         raise HybridError(
             f"{one_line(folder, 1000)}: the chosen models have no figures on {one_line(titles)}; run it first"
         )
     label = row_labels(results)[0] if compared else None
     if label is not None:
         tables = [with_changes(table, label) for table in tables]
-    if confidence:
+        of_mteb = [with_changes(table, label) for table in of_mteb]
+    if confidence:  # of mteb's own tasks no scores of single queries are kept
         tables = [with_margins(table, label) for table in tables]
-    return render(tables, format)
+    return render([*tables, *of_mteb], format)

@@ -10,6 +10,7 @@ from mteb_hybrid.reporting.results import ModelResults
 from mteb_hybrid.reporting.settings import Setting
 
 INCOMPLETE_MARK = "*"
+SIGNIFICANT_MARK = "†"
 NO_MARGINS = "No ±: scores of single queries were not kept when these results were made; run the tasks again."
 
 

@@ -10,18 +10,26 @@ import csv
 import io
 import re
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from typing import Literal, get_args
 
 from mteb_hybrid.errors import HybridError, one_line
 from mteb_hybrid.reporting.figures import Cell
-from mteb_hybrid.reporting.footnotes import INCOMPLETE_MARK
-from mteb_hybrid.reporting.tables import Column, Measure, Table
+from mteb_hybrid.reporting.footnotes import INCOMPLETE_MARK, SIGNIFICANT_MARK
+from mteb_hybrid.reporting.tables import Column, Measure, Row, Table
 
 Format = Literal["terminal", "markdown", "csv", "latex"]
 
-_NUMBER = {"score": "{:.3f}", "distance": "{:.1f}", "share": "{:.1%}"}
+_NUMBER = {
+    "score": "{:.3f}",
+    "distance": "{:.1f}",
+    "share": "{:.1%}",
+    "score difference": "{:+.3f}",
+    "distance difference": "{:+.1f}",
+    "p": "{:.3f}",
+}
+_LEAST_P = 0.001  # what three decimals show
 _ARROW = {"higher": " ↑", "lower": " ↓", None: ""}
 _LATEX_ARROW = {"higher": r" $\uparrow$", "lower": r" $\downarrow$", None: ""}
 _CHANGE = {"score": "{:+.3f}", "distance": "{:+.1f}", "share": "{:+.1%}"}
@@ -31,7 +39,8 @@ _MISSING = "–"
 def render(tables: Iterable[Table], format: Format = "terminal") -> str:
     """Return tables as text, without a line end after the last line.
 
-    Scores have three decimals, distances and percentages one; CSV holds one figure a line, unrounded.
+    Scores have three decimals, distances and percentages one; CSV holds one figure a line, unrounded. Bold is shown
+    in Markdown and LaTeX.
 
     Args:
         tables: the tables, one below the other.
@@ -54,9 +63,13 @@ def _plain(text: str) -> str:
 
 
 def _number(cell: Cell, measure: Measure) -> str:
+    if measure.form == "words":
+        return _plain(cell.note)
     if cell.value is None:
         return _MISSING
-    form, plus_minus = measure.form, f" ±{_NUMBER[measure.form]}"
+    form, plus_minus = measure.form, f" ±{_NUMBER[measure.form].replace('+', '')}"
+    if form == "p" and cell.value < _LEAST_P:
+        return f"<{_LEAST_P}"
     number = _NUMBER[form].format(cell.value)
     number += "" if cell.margin is None else plus_minus.format(cell.margin)
     if cell.change is not None:
@@ -67,8 +80,26 @@ def _number(cell: Cell, measure: Measure) -> str:
 
 def _numbers(table: Table) -> list[tuple[str, list[str]]]:
     """The label and the figures of each row, as text."""
-    measures = [column.measure for column in table.columns]
-    return [(_plain(row.label), list(map(_number, row.cells, measures))) for row in table.rows]
+    return [(_plain(row.label), _row_numbers(row, table.columns)) for row in table.rows]
+
+
+def _row_numbers(row: Row, columns: Sequence[Column]) -> list[str]:
+    numbers = (_number(cell, column.measure) for cell, column in zip(row.cells, columns, strict=True))
+    return [number + (SIGNIFICANT_MARK if place in row.significant else "") for place, number in enumerate(numbers)]
+
+
+def _notes(table: Table) -> tuple[str, ...]:
+    """Of a form that has bold."""
+    return (*table.notes, *([table.bold_note] if table.bold_note else []))
+
+
+def _with_bold(table: Table, escape: Callable[[str], str], bold: Callable[[str], str]) -> list[tuple[str, list[str]]]:
+    """The label and the figures of each row, the figures escaped, and set in bold where they stand out."""
+
+    def cells(row: Row, numbers: Iterable[str]) -> list[str]:
+        return [bold(escape(each)) if at in row.bold else escape(each) for at, each in enumerate(numbers)]
+
+    return [(label, cells(row, numbers)) for row, (label, numbers) in zip(table.rows, _numbers(table), strict=True)]
 
 
 def _terminal(table: Table) -> str:
@@ -104,11 +135,14 @@ def _markdown(table: Table) -> str:
     lines = [
         f"### {_escape_markdown(table.title)}",
         "",
-        _markdown_row("model", head),
+        _markdown_row(_escape_markdown(table.rows_are), head),
         _markdown_row("---", ["---:"] * len(head)),
-        *(_markdown_row(_escape_markdown(label), map(_escape_markdown, row)) for label, row in _numbers(table)),
+        *(
+            _markdown_row(_escape_markdown(label), row)
+            for label, row in _with_bold(table, _escape_markdown, lambda text: f"**{text}**")
+        ),
     ]
-    for note in table.notes:
+    for note in _notes(table):
         lines += ["", _escape_markdown(note)]
     return "\n".join(lines)
 
@@ -142,6 +176,7 @@ _LATEX = str.maketrans(
         # After a row's end LaTeX takes [ and * for arguments.
         **{sign: f"{{{sign}}}" for sign in "[]*"},
         "±": r"$\pm$",
+        SIGNIFICANT_MARK: r"\textdagger{}",
         "<": r"\textless{}",
         ">": r"\textgreater{}",
         "|": r"\textbar{}",
@@ -167,10 +202,13 @@ def _latex(table: Table) -> str:
         *_latex_groups(table.columns),
         _latex_row("", (_escape_latex(each.name) + _LATEX_ARROW[each.measure.better] for each in table.columns)),
         r"\midrule",
-        *(_latex_row(_escape_latex(label), map(_latex_number, row)) for label, row in _numbers(table)),
+        *(
+            _latex_row(_escape_latex(label), row)
+            for label, row in _with_bold(table, _latex_number, lambda text: rf"\textbf{{{text}}}")
+        ),
         r"\bottomrule",
         r"\end{tabular}",
-        *(rf"\par\footnotesize {_escape_latex(note)}" for note in table.notes),
+        *(rf"\par\footnotesize {_escape_latex(note)}" for note in _notes(table)),
         r"\end{table}",
     ]
     return "\n".join(lines)
@@ -178,8 +216,10 @@ def _latex(table: Table) -> str:
 
 def _latex_number(number: str) -> str:
     # A mark takes no width, so that the digits stay below one another.
-    mark = rf"\rlap{{{INCOMPLETE_MARK}}}" if number.endswith(INCOMPLETE_MARK) else ""
-    return _escape_latex(number.removesuffix(INCOMPLETE_MARK)) + mark
+    for mark, sign in ((INCOMPLETE_MARK, INCOMPLETE_MARK), (SIGNIFICANT_MARK, _LATEX[ord(SIGNIFICANT_MARK)])):
+        if number.endswith(mark):
+            return rf"{_escape_latex(number.removesuffix(mark))}\rlap{{{sign}}}"
+    return _escape_latex(number)
 
 
 def _latex_row(label: str, cells: Iterable[str]) -> str:

@@ -10,15 +10,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 DRAWS = 1000
 """How often all groups are drawn; half-widths are then good to about 2 %."""
@@ -28,13 +26,72 @@ EXPLANATION = (
     f"draws parallel groups of questions ({DRAWS:,} draws)."
 )
 
-Draws = NDArray[np.floating[Any]]
+KEYS = ("hf_subset", "query", "group")
+"""The columns of a file of scores of single queries that are no scores."""
+
+Floats = NDArray[np.floating[Any]]
 
 _NORMAL_95 = 1.959964
 _AT_ONCE = 20_000
 
 
-def margin(draws: Draws) -> float:
+@dataclass(frozen=True, eq=False)
+class Draws:
+    """A figure, as the sample of questions makes it: a mean over subsets of means over queries, or a mean of such.
+
+    Attributes:
+        values: the figure in each draw, shape (1000,).
+        groups: the parallel groups of its questions, sorted.
+        shares: what each group adds to the figure, shape (groups,); their sum is the figure itself.
+        queries: tells apart what figures are of: two of the same are of the same queries of the same data.
+    """
+
+    values: Floats
+    groups: tuple[str, ...]
+    shares: Floats
+    queries: tuple[str, ...]
+
+    @property
+    def figure(self) -> float:
+        """The figure of all questions, each once."""
+        return float(self.shares.sum())
+
+    def __add__(self, other: Draws) -> Draws:
+        """The sum of two figures."""
+        groups = self.groups if self.groups == other.groups else tuple(sorted({*self.groups, *other.groups}))
+        shares = self.shares_of(groups) + other.shares_of(groups)
+        return Draws(self.values + other.values, groups, shares, self.queries + other.queries)
+
+    def __truediv__(self, number: float) -> Draws:
+        """The figure divided by a number."""
+        return Draws(self.values / number, self.groups, self.shares / number, self.queries)
+
+    def shares_of(self, groups: Sequence[str]) -> Floats:
+        """Return what each of some groups adds, shape (groups,), 0 for one that the figure has not."""
+        if tuple(groups) == self.groups:
+            return self.shares
+        known = dict(zip(self.groups, self.shares.tolist(), strict=True))
+        return np.array([known.get(group, 0.0) for group in groups])
+
+
+@dataclass(frozen=True, eq=False)
+class _Totals:
+    """A score's sums and counts by group and subset, shape (groups, subsets), and its mean in each draw by subset."""
+
+    groups: tuple[str, ...]
+    places: dict[str, int]
+    sums: Floats
+    counts: Floats
+    drawn: Floats
+    revision: str
+
+
+def query_scores_file(folder: Path, task: str) -> Path:
+    """Where the scores of single queries of a run's task are; without mteb, which takes long to import."""
+    return folder / f"{task}.queries.parquet"
+
+
+def margin(draws: Floats) -> float:
     """Half the width of the 95 % confidence interval: 1.96 standard errors."""
     return float(_NORMAL_95 * draws.std(ddof=1))
 
@@ -48,36 +105,74 @@ def draw_mean(path: Path, subsets: Collection[str], metric: str) -> Draws | None
         metric: the score.
 
     Returns:
-        Shape (1000,); None if the file is missing or damaged, or lacks the score of one of the subsets.
+        None if the file is missing or damaged, or lacks the score of one of the subsets.
     """
     try:
-        table = _read(path, path.stat().st_mtime_ns)
+        totals = _totals(path, path.stat().st_mtime_ns, metric)
     except OSError:
         return None
-    if table is None or metric not in table.column_names or not subsets:
+    if totals is None or not subsets or not totals.places.keys() >= set(subsets):
         return None
-    names, groups, values = (table[name] for name in ("hf_subset", "group", metric))
-    codes = {name: code for code, name in enumerate(subsets)}
-    of_subset = np.array([codes.get(name, -1) for name in names.to_pylist()])
-    scores = values.to_numpy(zero_copy_only=False).astype(np.float64)
-    chosen = (of_subset >= 0) & ~np.isnan(scores)
-    if set(of_subset[chosen].tolist()) != set(codes.values()):
-        return None
-    distinct, of_group = np.unique(np.asarray(groups.to_pylist(), dtype=object)[chosen], return_inverse=True)
-    totals = np.zeros((2, len(distinct), len(codes)))
-    np.add.at(totals[0], (of_group, of_subset[chosen]), scores[chosen])
-    np.add.at(totals[1], (of_group, of_subset[chosen]), 1.0)
-    return _weighted_mean(distinct.tolist(), totals)
+    names = sorted(set(subsets))
+    columns = [totals.places[name] for name in names]
+    sums, counts = totals.sums[:, columns], totals.counts[:, columns]
+    there = counts.any(axis=1)
+    groups = tuple(np.asarray(totals.groups, dtype=object)[there].tolist())
+    of = repr((totals.revision, names, groups)).encode("utf-8", "surrogatepass") + counts[there].tobytes()
+    return Draws(
+        totals.drawn[:, columns].mean(axis=1),
+        groups,
+        (sums[there] / counts.sum(axis=0)).mean(axis=1),
+        (hashlib.sha256(of).hexdigest(),),
+    )
 
 
-def _weighted_mean(groups: Sequence[str], totals: Draws) -> Draws:
-    """The mean over subsets in each draw, from sums and counts by group and subset."""
-    sums = np.zeros((2, DRAWS, totals.shape[2]))
+@lru_cache(maxsize=32)
+def _totals(path: Path, written: int, metric: str) -> _Totals | None:
+    """Of the file as it is since ``written``; None if it is damaged, none of ours, or has no such score."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path, columns=["hf_subset", "group", metric]).combine_chunks()
+    except (OSError, pa.ArrowException):
+        return None
+    if not pa.types.is_floating(table.schema.field(metric).type):
+        return None
+    scores = table[metric].to_numpy().astype(np.float64)
+    chosen = ~np.isnan(scores)
+    subsets, of_subset = _codes(table["hf_subset"], chosen)
+    groups, of_group = _codes(table["group"], chosen)
+    shape = (len(groups), len(subsets))
+    places = of_group * len(subsets) + of_subset
+    sums, counts = (
+        np.bincount(places, weights, len(groups) * len(subsets)).astype(np.float64).reshape(shape)
+        for weights in (scores[chosen], np.ones(len(places)))
+    )
+    revision = (table.schema.metadata or {}).get(b"dataset_revision", b"").decode(errors="replace")
+    named = {name: place for place, name in enumerate(subsets)}
+    return _Totals(groups, named, sums, counts, _drawn_means(groups, sums, counts), revision)
+
+
+def _codes(column: Any, chosen: NDArray[np.bool_]) -> tuple[tuple[str, ...], NDArray[np.intp]]:
+    """The distinct values of the chosen rows, sorted, and which of them each of these rows has."""
+    encoded = column.combine_chunks().dictionary_encode()
+    codes = encoded.indices.to_numpy(zero_copy_only=False)[chosen]
+    used, codes = np.unique(codes, return_inverse=True)
+    names = np.array([*map(str, encoded.dictionary.to_pylist()), ""], dtype=object)[used.astype(np.intp)]
+    order = np.argsort(names)
+    return tuple(names[order].tolist()), np.argsort(order)[codes]
+
+
+def _drawn_means(groups: Sequence[str], sums: Floats, counts: Floats) -> Floats:
+    """The mean over queries in each draw, shape (1000, subsets)."""
+    drawn_sums, drawn_counts = np.zeros((2, DRAWS, sums.shape[1]))
     for start in range(0, len(groups), _AT_ONCE):
         part = slice(start, start + _AT_ONCE)
         drawn = np.stack([_times_drawn(group) for group in groups[part]], axis=1).astype(np.float64)
-        sums += drawn @ totals[:, part]
-    means: Draws = (sums[0] / np.maximum(sums[1], 1)).mean(axis=1)
+        drawn_sums += drawn @ sums[part]
+        drawn_counts += drawn @ counts[part]
+    means: Floats = drawn_sums / np.maximum(drawn_counts, 1)
     return means
 
 
@@ -87,16 +182,3 @@ def _times_drawn(group: str) -> NDArray[np.uint8]:
     seed = hashlib.sha256(group.encode("utf-8", "surrogatepass")).digest()[:8]
     counts = np.random.default_rng(int.from_bytes(seed, "little")).poisson(1.0, DRAWS)
     return counts.astype(np.uint8)
-
-
-@lru_cache(maxsize=16)
-def _read(path: Path, written: int) -> pa.Table | None:
-    """The file as it is since ``written``; None if it is none of ours."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowException):
-        return None
-    return table if {"hf_subset", "group"} <= set(table.column_names) else None

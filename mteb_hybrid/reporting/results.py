@@ -17,6 +17,8 @@ from mteb_hybrid.reporting.settings import Setting, split_task_name
 _LAYOUTS = ("results/*/*/*.json", "*/*/*.json", "*/*.json", "*.json")
 _EXPERIMENTS = "experiments"
 _SPLIT = "test"
+# Tasks of mteb's own that have tables here, and the split that they are evaluated on.
+OTHER_TASKS = {f"MIRACLRetrieval{version}": "dev" for version in ("", "HardNegatives", "HardNegatives.v2")}
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,8 @@ class ModelResults:
 def read_results(folder: Path) -> tuple[ModelResults, ...]:
     """Read every model's results in a folder.
 
-    Tasks are recognised by the ending of their name and the form of their subsets; other tasks' results
-    and experiments are passed over.
+    Tasks are recognised by the ending of their name and the form of their subsets, MIRACL's by their name; other
+    tasks' results and experiments are passed over.
 
     Args:
         folder: the folder given to ``mteb run --output-folder``, the folder ``results`` in it, or the folder
@@ -108,7 +110,8 @@ def _task_files(folder: Path) -> dict[Path, list[Path]]:
     files = {file for layout in _LAYOUTS for file in folder.glob(layout)}
     places: dict[Path, list[Path]] = {}
     for file in sorted(files):
-        if split_task_name(file.stem) and _EXPERIMENTS not in file.relative_to(folder).parts:
+        known = split_task_name(file.stem) or file.stem in OTHER_TASKS
+        if known and _EXPERIMENTS not in file.relative_to(folder).parts:
             places.setdefault(file.parent, []).append(file)
     return places
 
@@ -141,12 +144,14 @@ def _read_task(file: Path) -> tuple[str, dict[str, dict[str, float]]] | None:
     """The data revision and the subsets of a result file; None for a task that only ends like one of ours."""
     match _read_json(file):
         case {"task_name": str(task), "dataset_revision": str(revision), "scores": dict(splits)}:
-            entries = splits.get(_SPLIT, [])
+            entries = splits.get(OTHER_TASKS.get(task, _SPLIT), [])
         case _:
             raise _damaged(file, "task_name, dataset_revision or scores is missing")
     if task != file.stem:
         raise _damaged(file, f"it holds the task {one_line(task, 80)}")
     subsets = _subsets(file, entries)
+    if task in OTHER_TASKS:
+        return (revision, subsets) if subsets else None
     _, setting = split_task_name(task) or ("", Setting.MULTILINGUAL)
     ours = all(setting.languages_of(subset) for subset in subsets) and any(
         not scores.keys().isdisjoint({"map", "rank_distance"}) for scores in subsets.values()

@@ -24,11 +24,12 @@ class Measure:
     """How the figures of a column are read.
 
     Attributes:
-        form: a score in [0, 1], a distance in ranks, or a share to show as a percentage.
+        form: a score in [0, 1], a distance in ranks, a share to show as a percentage, a difference of scores or of
+            distances (with its sign), a p-value, or words: each cell's note, and no figure.
         better: which figures are better; None where neither direction is.
     """
 
-    form: Literal["score", "distance", "share"]
+    form: Literal["score", "distance", "share", "score difference", "distance difference", "p", "words"]
     better: Literal["higher", "lower"] | None
 
 
@@ -54,10 +55,19 @@ class Column:
 
 @dataclass(frozen=True)
 class Row:
-    """A model's figures, one for each column."""
+    """A model's figures, one for each column.
+
+    Attributes:
+        label: the model.
+        cells: the figures.
+        significant: the columns in which the change is significant, by their place.
+        bold: the columns whose figure stands out, by their place.
+    """
 
     label: str
     cells: tuple[Cell, ...]
+    significant: frozenset[int] = frozenset()
+    bold: frozenset[int] = frozenset()
 
     @property
     def is_empty(self) -> bool:
@@ -67,12 +77,23 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """A table without form: text is plain, figures are unrounded, notes stand below."""
+    """A table without form: text is plain, figures are unrounded, notes stand below.
+
+    Attributes:
+        title: what it shows.
+        columns: its columns.
+        rows: its rows.
+        notes: what must be said about it.
+        bold_note: what bold means; for the forms that have bold.
+        rows_are: what each row is.
+    """
 
     title: str
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
+    bold_note: str = ""
+    rows_are: str = "model"
 
 
 @dataclass(frozen=True)
@@ -157,12 +178,13 @@ def _changed(cell: Cell, base: Cell) -> Cell:
 
 
 def with_margins(table: Table, baseline: str | None = None) -> Table:
-    """Add to every figure, and to every change, how far it would move with other questions.
+    """Add to every figure, and to every change, how far it would move with other questions; mark what is significant.
 
     Args:
         table: the table; where there are changes, as ``with_changes`` gives it.
         baseline: the label of the row that changes are from.
     """
+    from mteb_hybrid.comparing.marks import mark
     from mteb_hybrid.reporting.resampling import EXPLANATION
 
     base = next((row for row in table.rows if row.label == baseline), None)
@@ -170,7 +192,8 @@ def with_margins(table: Table, baseline: str | None = None) -> Table:
     rows = tuple(replace(row, cells=tuple(map(_with_margin, row.cells, drawn))) for row in table.rows)
     if all(cell.margin is None for row in rows for cell in row.cells):
         return replace(table, notes=(*table.notes, footnotes.NO_MARGINS))
-    return replace(table, rows=rows, notes=(EXPLANATION, *table.notes))
+    marked = mark(replace(table, rows=rows), baseline)
+    return replace(marked, notes=(EXPLANATION, *marked.notes))
 
 
 def _with_margin(cell: Cell, base: Draws | None) -> Cell:
@@ -179,8 +202,8 @@ def _with_margin(cell: Cell, base: Draws | None) -> Cell:
     drawn = cell.draw()
     if drawn is None:
         return cell
-    change = margin(drawn - base) if cell.change is not None and base is not None else None
-    return replace(cell, margin=margin(drawn), change_margin=change)
+    change = margin(drawn.values - base.values) if cell.change is not None and base is not None else None
+    return replace(cell, margin=margin(drawn.values), change_margin=change)
 
 
 def row_labels(results: Sequence[ModelResults]) -> list[str]:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from mteb_hybrid.errors import HybridError
 from mteb_hybrid.reporting.figures import Cell
 from mteb_hybrid.reporting.render import Format, render
-from mteb_hybrid.reporting.tables import MAP, RANK_DISTANCE, TOP1_SHARE, Column, Row, Table
+from mteb_hybrid.reporting.tables import MAP, RANK_DISTANCE, TOP1_SHARE, Column, Measure, Row, Table
 
 TABLE = Table(
     "A title",
@@ -145,6 +145,46 @@ def test_an_unknown_form_is_told_with_those_there_are() -> None:
 def test_several_tables_stand_one_below_the_other() -> None:
     one = render([TABLE])
     assert render([TABLE, TABLE]) == f"{one}\n\n{one}"
+
+
+def test_differences_have_a_sign_and_p_values_a_least() -> None:
+    columns = (
+        Column("change", Measure("score difference", None)),
+        Column("ranks", Measure("distance difference", None)),
+        Column("p", Measure("p", None)),
+        Column("verdict", Measure("words", None)),
+    )
+    one = (Cell(0.0123, margin=0.0045), Cell(-12.34, margin=5.67), Cell(0.0004), Cell(None, "better"))
+    two = (Cell(-0.0004), Cell(3.0), Cell(0.001), Cell(None, ""))
+    text = render([Table("t", columns, (Row("one", one), Row("two", two)), rows_are="setting")], "markdown")
+    assert text.splitlines()[2:] == [
+        "| setting | change | ranks | p | verdict |",
+        "| --- | ---: | ---: | ---: | ---: |",
+        r"| one | +0.012 ±0.004 | -12.3 ±5.7 | \<0.001 | better |",
+        "| two | -0.000 | +3.0 | 0.001 |  |",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("form", "shown", "noted"),
+    [
+        ("markdown", r"| m | **0.500†** | 0.250† | **0.125\*** |", True),
+        (
+            "latex",
+            r"m & \textbf{0.500\rlap{\textdagger{}}} & 0.250\rlap{\textdagger{}} & \textbf{0.125\rlap{*}} \\",
+            True,
+        ),
+        ("terminal", "m   0.500†   0.250†   0.125*", False),
+        ("csv", "t,m,b,0.25,,", False),
+    ],
+)
+def test_what_stands_out(form: Format, shown: str, noted: bool) -> None:
+    cells = (Cell(0.5), Cell(0.25), Cell(0.125, "1 of 2 subsets"))
+    row = Row("m", cells, significant=frozenset({0, 1}), bold=frozenset({0, 2}))
+    table = Table("t", tuple(Column(name, Measure("score", None)) for name in "abc"), (row,), bold_note="Bold: best.")
+    lines = render([table], form).splitlines()
+    assert shown in lines
+    assert any("Bold: best." in line for line in lines) == noted
 
 
 @settings(deadline=None)  # the first call imports rich

@@ -31,9 +31,10 @@ def test_of_one_subset_it_is_the_standard_error_of_the_mean(tmp_path: Path) -> N
     values = RNG.random(400)
     draws = draw_mean(saved(tmp_path, {"de-de": values}), ["de-de"], "map")
     assert draws is not None
-    assert draws.shape == (DRAWS,)
-    assert draws.mean() == pytest.approx(values.mean(), abs=0.002)
-    assert margin(draws) == pytest.approx(1.96 * standard_error(values), rel=0.08)
+    assert draws.values.shape == (DRAWS,)
+    assert draws.values.mean() == pytest.approx(values.mean(), abs=0.002)
+    assert draws.figure == pytest.approx(values.mean())
+    assert margin(draws.values) == pytest.approx(1.96 * standard_error(values), rel=0.08)
 
 
 def test_parallel_questions_are_no_independent_samples(tmp_path: Path) -> None:
@@ -42,7 +43,8 @@ def test_parallel_questions_are_no_independent_samples(tmp_path: Path) -> None:
     one, three = draw_mean(path, ["de-de"], "map"), draw_mean(path, ["de-de", "en-en", "fr-fr"], "map")
     assert one is not None
     assert three is not None
-    np.testing.assert_allclose(one, three)
+    np.testing.assert_allclose(one.values, three.values)
+    np.testing.assert_allclose(one.shares, three.shares)
 
 
 def test_subsets_that_differ_average_out(tmp_path: Path) -> None:
@@ -50,7 +52,7 @@ def test_subsets_that_differ_average_out(tmp_path: Path) -> None:
     one, both = draw_mean(path, ["de-de"], "map"), draw_mean(path, ["de-de", "en-en"], "map")
     assert one is not None
     assert both is not None
-    assert margin(both) == pytest.approx(margin(one) / np.sqrt(2), rel=0.15)
+    assert margin(both.values) == pytest.approx(margin(one.values) / np.sqrt(2), rel=0.15)
 
 
 def test_the_draws_of_a_difference_are_the_differences_of_draws(tmp_path: Path) -> None:
@@ -66,8 +68,53 @@ def test_the_draws_of_a_difference_are_the_differences_of_draws(tmp_path: Path) 
     b = draw_mean(path, ["de-de"], "map")
     assert a is not None
     assert b is not None
-    assert margin(b - a) == pytest.approx(1.96 * standard_error(gains), rel=0.15)
-    assert margin(b - a) < margin(b) / 3
+    assert margin(b.values - a.values) == pytest.approx(1.96 * standard_error(gains), rel=0.15)
+    assert margin(b.values - a.values) < margin(b.values) / 3
+
+
+def test_what_each_group_adds_is_its_sum_over_the_size_of_its_subset(tmp_path: Path) -> None:
+    scores = QueryScores()
+    scores.add("Task", "de-de", ["a", "b", "c"], ["g1", "g1", "g2"], {"map": np.array([0.5, 1.0, 0.25])})
+    scores.add("Task", "en-en", ["a"], ["g2"], {"map": np.array([0.75])})
+    scores.save("Task", tmp_path / "Task.json", "r1")
+    draws = draw_mean(tmp_path / "Task.queries.parquet", ["de-de", "en-en"], "map")
+    assert draws is not None
+    assert draws.groups == ("g1", "g2")
+    # g1: (0.5 + 1) / 3 queries / 2 subsets; g2: (0.25 / 3 + 0.75 / 1) / 2
+    np.testing.assert_allclose(draws.shares, [0.25, 5 / 12])
+    assert draws.figure == pytest.approx((1.75 / 3 + 0.75) / 2)
+    np.testing.assert_array_equal(draws.shares_of(["g2", "other", "g1"]), [draws.shares[1], 0.0, draws.shares[0]])
+
+
+def test_sums_and_means_of_figures_are_of_all_their_groups(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    one = draw_mean(saved(tmp_path, {"de-de": np.array([0.25, 0.75])}), ["de-de"], "map")
+    path = saved(tmp_path / "other", {"de-all": np.array([1.0, 0.0, 0.5])}, ["g1", "h", "g0"])
+    other = draw_mean(path, ["de-all"], "map")
+    assert one is not None
+    assert other is not None
+    mean = (one + other) / 2
+    assert mean.groups == ("g0", "g1", "h")
+    np.testing.assert_allclose(mean.shares, [(0.125 + 0.5 / 3) / 2, (0.375 + 1 / 3) / 2, 0.0])
+    np.testing.assert_allclose(mean.values, (one.values + other.values) / 2)
+    assert mean.figure == pytest.approx(0.5)
+
+
+def test_figures_are_of_the_same_queries_or_not(tmp_path: Path) -> None:
+    def queries(name: str, values: list[float], groups: list[str], revision: str = "r1") -> tuple[str, ...]:
+        scores, place = QueryScores(), tmp_path / name
+        place.mkdir()
+        scores.add("Task", "de-de", groups, groups, {"map": np.array(values)})
+        scores.save("Task", place / "Task.json", revision)
+        draws = draw_mean(place / "Task.queries.parquet", ["de-de"], "map")
+        assert draws is not None
+        return draws.queries
+
+    one = queries("one", [0.0, 1.0], ["g1", "g2"])
+    assert queries("other order and scores", [0.5, 0.25], ["g2", "g1"]) == one
+    assert queries("other groups", [0.0, 1.0], ["g1", "g3"]) != one
+    assert queries("one more", [0.0, 1.0, 0.0], ["g1", "g2", "g2"]) != one
+    assert queries("other data", [0.0, 1.0], ["g1", "g2"], "r2") != one
 
 
 def test_a_null_is_no_score(tmp_path: Path) -> None:
@@ -93,4 +140,4 @@ def test_a_file_that_changes_is_read_anew(tmp_path: Path) -> None:
     after = draw_mean(path, ["de-de"], "map")
     assert before is not None
     assert after is not None
-    assert (before.max(), after.min()) == (0.0, 1.0)
+    assert (before.values.max(), after.values.min()) == (0.0, 1.0)

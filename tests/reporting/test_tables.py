@@ -326,6 +326,21 @@ def test_margins_of_figures_and_of_changes(tmp_path: Path) -> None:
     assert re.search(r"0\.\d{3} ±0\.03\d \(\+0\.100 ±0\.000\)", plain)
 
 
+def test_with_margins_what_is_significant_is_marked(tmp_path: Path) -> None:
+    values = np.random.default_rng(3).random(300)
+    base = with_query_scores(tmp_path, "base", de_de=values, en_en=values)
+    better = with_query_scores(tmp_path, "better", de_de=values + 0.1, en_en=values + 0.1)
+    same = with_query_scores(tmp_path, "same", de_de=values, en_en=values)
+    table = with_margins(with_changes(summary(base, better, same)[0], "local/base"), "local/base")
+    assert [row.label for row in table.rows if row.significant == {0}] == ["local/better"]
+    assert [row.label for row in table.rows if row.bold == {0}] == ["local/better"]
+    assert table.notes[0] == EXPLANATION
+    assert table.notes[1].startswith("† significant")
+    fewer = with_query_scores(tmp_path, "fewer", de_de=values[:200], en_en=values)
+    table = with_margins(with_changes(summary(base, fewer)[0], "local/base"), "local/base")
+    assert not any(row.significant or row.bold for row in table.rows)  # of other queries
+
+
 def test_the_mean_of_settings_has_a_margin_if_all_have_one(tmp_path: Path) -> None:
     ours = with_query_scores(tmp_path, "ours", de_de=[0.0, 1.0, 1.0], en_en=[1.0, 0.0, 1.0])
     ours = replace(ours, subsets=TOY)
