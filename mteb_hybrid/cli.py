@@ -17,6 +17,7 @@ from mteb_hybrid.commands import (
     models,
     publish,
     recommend,
+    study,
     table,
     train,
 )
@@ -64,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_parser(commands)
     train.add_parser(commands)
     batches.add_parser(commands)
+    study.add_parser(commands)
     debias.add_parser(commands)
     merge.add_parser(commands)
     recommend.add_parser(commands)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
 
 from mteb_hybrid import load_collection, load_corpus, read_recipe, save_corpus
+from mteb_hybrid.study.study_file import read_study
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -55,7 +57,7 @@ def test_the_training_rows_are_a_corpus(tmp_path: Path) -> None:
 
 
 def test_the_recipe_is_one_with_the_objectives_as_well(tmp_path: Path) -> None:
-    text, objectives = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
+    _, text, objectives = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
     path = tmp_path / "recipe.yaml"
     path.write_text(text + objectives, encoding="utf-8")
     loss = read_recipe(path).loss
@@ -66,6 +68,15 @@ def test_the_recipe_is_one_with_the_objectives_as_well(tmp_path: Path) -> None:
     recipe = read_recipe(path)
     assert recipe.model.base == "sentence-transformers/LaBSE"
     assert (recipe.batches.strategy, recipe.batches.alpha, recipe.training["max_steps"]) == ("hybrid", 0.5, 2000)
+
+
+def test_the_study_is_one(tmp_path: Path) -> None:
+    path = tmp_path / "study.yaml"
+    path.write_text(re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)[0], encoding="utf-8")
+    recipes = [cell.recipe for cell in read_study(path).cells]
+    assert Counter((recipe.batches.alpha, recipe.seed) for recipe in recipes) == Counter(
+        [(alpha, seed) for alpha in (0, 0.5, 1) for seed in (1, 2, 3)] + [(0.25, 1), (0.75, 1)]
+    )
 
 
 @pytest.mark.slow

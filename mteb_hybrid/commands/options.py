@@ -32,7 +32,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="SETTING=VALUE",
-        help="change a setting of the recipe, such as batches.alpha=0.3",
+        help="change a setting, such as batches.alpha=0.3",
     )
 
 

@@ -157,6 +157,17 @@ class ParallelCorpus:
         # a filter goes chunk by chunk: to take rows by number, Arrow may first join 2 GB of texts and fail
         return self._with(self.table.filter(pyarrow.array(chosen)), self.languages)
 
+    def sample_rows(self, count: int, seed: int) -> ParallelCorpus:
+        """Keep so many rows drawn at random, in their order; all if there are no more.
+
+        Args:
+            count: rows, at least 1.
+            seed: another seed draws other rows; of one seed a larger sample holds the smaller.
+        """
+        if count >= len(self):
+            return self
+        return self.select_rows(np.sort(np.random.default_rng([seed, 1]).permutation(len(self))[:count]))
+
     def without_rows(self, rows: NDArray[np.signedinteger]) -> ParallelCorpus:
         """Leave a few rows out, without a copy.
 

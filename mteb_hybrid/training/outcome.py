@@ -79,6 +79,9 @@ class TrainingRecord(BaseModel):
     encoder: EncoderRecord | None = None
     """How the model encodes; None in records of before this was written down."""
     seconds: float
+    """Of training; where it was resumed, since it was for the last time."""
+    resumed_at: int | None = None
+    """The step after which it was resumed for the last time; None if it was not, or of before this was written down."""
     hardware: str
     versions: dict[str, str]
     curve: list[dict[str, Any]]

@@ -71,6 +71,8 @@ class SourceSettings(_Settings):
     """Some of its languages; all by default."""
     rows: _Count | None = None
     """The first so many rows only."""
+    sample: _Count | None = None
+    """So many of these rows, drawn at random by the seed; of one seed a larger sample holds the smaller."""
     mteb_tasks: list[_Text] = []
     """mteb tasks whose texts it holds, in any language: the model is marked as not zero-shot on them."""
     license: _Text | None = None

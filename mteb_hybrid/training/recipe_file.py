@@ -40,9 +40,19 @@ def read_recipe(path: str | Path, settings: Iterable[str] = ()) -> Recipe:
         HybridError: the file cannot be read, is not YAML, holds an unknown setting or an impossible value, or lacks
             a setting. The text names file, line and setting.
     """
-    file = _with_preset(_open(path))
+    file = open_recipe(path)
     for setting in settings:
-        file = _changed(file, setting)
+        file = with_change(file, setting)
+    return check_recipe(file)
+
+
+def open_recipe(path: str | Path) -> YamlFile:
+    """Read what a recipe says over what its preset says, unchecked; else as ``read_recipe``."""
+    return over_preset(_open(path))
+
+
+def check_recipe(file: YamlFile) -> Recipe:
+    """Take what ``open_recipe`` gave for a recipe, if it is one; else as ``read_recipe``."""
     try:
         recipe = Recipe.model_validate(file.values)
     except ValidationError as error:
@@ -81,8 +91,12 @@ def _presets() -> list[str]:
     return sorted(file.name.removesuffix(".yaml") for file in folder.iterdir())
 
 
-def _with_preset(file: YamlFile) -> YamlFile:
-    """The file over its preset."""
+def over_preset(file: YamlFile) -> YamlFile:
+    """What a recipe says over what its preset says.
+
+    Raises:
+        HybridError: there is no such preset.
+    """
     own = dict(file.values)
     resolved, name = own.pop(_RESOLVED, False), own.get("preset")
     if not isinstance(resolved, bool):
@@ -95,16 +109,43 @@ def _with_preset(file: YamlFile) -> YamlFile:
     return YamlFile(_laid_over(parse_yaml(text, f"preset {name}").values, own), file.places)
 
 
-def _changed(file: YamlFile, setting: str) -> YamlFile:
-    """The file with one setting changed; faults of it name the change."""
+def with_change(file: YamlFile, setting: str) -> YamlFile:
+    """The file with one setting changed; faults of it name the change.
+
+    Args:
+        file: of ``open_recipe``.
+        setting: such as ``batches.alpha=0.3``.
+
+    Raises:
+        HybridError: it is not of that form, or in a part that is not there.
+    """
     path, equals, text = setting.partition("=")
-    location = tuple(int(part) if part.isdecimal() else part for part in re.findall(r"[^.\[\]]+", path))
     place = f"--set {one_line(setting, 60)}"
-    if not equals or not location:
+    if not equals or not location_in(path):
         raise HybridError(f"{place}: write SETTING=VALUE, such as batches.alpha=0.3")
+    return with_value(file, location_in(path), parse_value(text, place), place)
+
+
+def location_in(path: str) -> Location:
+    """The location that ``data[0].rows`` names; empty if it names none."""
+    return tuple(int(part) if part.isdecimal() else part for part in re.findall(r"[^.\[\]]+", path))
+
+
+def with_value(file: YamlFile, location: Location, value: Any, place: str) -> YamlFile:
+    """The file with another value at a location.
+
+    Args:
+        file: of ``open_recipe``.
+        location: of the setting, not empty.
+        value: laid over what is there, as a file over its preset.
+        place: what faults of it name.
+
+    Raises:
+        HybridError: the location is in a list that is not so long, or is the preset's.
+    """
     if location == ("preset",):
         raise HybridError(f"{place}: a preset is named in the recipe, or in its place")
-    layer = parse_value(text, place)
+    layer = value
     for depth in range(len(location), 0, -1):
         part, around = location[depth - 1], _at(file.values, location[: depth - 1])
         if isinstance(part, int) and not (isinstance(around, list) and part < len(around)):

@@ -146,7 +146,7 @@ def train(
         if main:
             if recipe.model.max_seq_length is not None:
                 model.max_seq_length = own_length
-            _save(model, recipe, _record(plan, trainer, model, seconds), output)
+            _save(model, recipe, _record(plan, trainer, model, seconds, checkpoint), output)
         state.wait_for_everyone()
         return Trained(output, None, step, main)
     except BaseException:
@@ -273,7 +273,9 @@ def _summary(plan: _Plan, checkpoint: Path | None) -> list[str]:
     return lines + ([f"resuming from {checkpoint.name}"] if checkpoint else [])
 
 
-def _record(plan: _Plan, trainer: HybridTrainer, model: SentenceTransformer, seconds: float) -> TrainingRecord:
+def _record(
+    plan: _Plan, trainer: HybridTrainer, model: SentenceTransformer, seconds: float, checkpoint: Path | None
+) -> TrainingRecord:
     base, state = plan.base, trainer.state
     best = state.best_model_checkpoint
     before = read_record(Path(base.source)) if base.kind == "folder" else None
@@ -291,6 +293,7 @@ def _record(plan: _Plan, trainer: HybridTrainer, model: SentenceTransformer, sec
         batches_digest=batch_digest(islice(_all(plan.batches), plan.length.batches_by(state.global_step))),
         encoder=encoder_record(model),
         seconds=round(seconds, 1),
+        resumed_at=int(checkpoint.name.rpartition("-")[2]) if checkpoint else None,
         hardware=_hardware(),
         versions={"python": platform.python_version(), **package_versions(_PACKAGES)},
         curve=state.log_history,

@@ -42,7 +42,7 @@ def load_data(recipe: Recipe) -> TrainingData:
         HybridError: a source cannot be read, two have one name, none has the language that the loss compares with, or
             nothing is left to train or to validate on.
     """
-    corpora = [_load(source) for source in recipe.data]
+    corpora = [_load(source, recipe.seed) for source in recipe.data]
     names = [corpus.name for corpus in corpora]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
@@ -78,10 +78,11 @@ def hybrid_batches(data: TrainingData, recipe: Recipe, *, processes: int = 1) ->
     )
 
 
-def _load(source: SourceSettings) -> ParallelCorpus:
-    return load_corpus(
+def _load(source: SourceSettings, seed: int) -> ParallelCorpus:
+    corpus = load_corpus(
         source.source, name=source.name, revision=source.revision, languages=source.languages, rows=source.rows
     )
+    return corpus if source.sample is None else corpus.sample_rows(source.sample, seed)
 
 
 def _check_pivot(corpora: Sequence[ParallelCorpus], loss: LossSettings) -> None:
@@ -97,7 +98,7 @@ def _part(
     corpora: Sequence[ParallelCorpus], settings: ValidationSettings, seed: int
 ) -> tuple[tuple[ParallelCorpus, ...], list[ParallelCorpus]]:
     if settings.source is not None:
-        return tuple(corpora), [_load(settings.source)]
+        return tuple(corpora), [_load(settings.source, seed)]
     assert settings.share is not None  # the recipe has one or the other
     parts = [hold_out(corpus, settings.share, at_most=settings.pairs, seed=seed) for corpus in corpora]
     return tuple(training for training, _ in parts), [held_out for _, held_out in parts]

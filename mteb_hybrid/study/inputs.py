@@ -1,0 +1,76 @@
+"""What a recipe needs that is on this machine: looked for before anything starts, so that no cell fails by a typo."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from mteb_hybrid.errors import HybridError
+from mteb_hybrid.models import LOCAL_ORGANISATION, NamedModel, known_models
+from mteb_hybrid.training.recipe import ModelSettings, Recipe
+from mteb_hybrid.training.yaml_lines import Location, YamlFile
+
+_HUB_DATA = re.compile(r"\w[\w.-]*/\w[\w.-]*", re.ASCII)
+
+
+def check_inputs(recipe: Recipe, file: YamlFile, checked: set[Any]) -> None:
+    """Check that the base model and the data are there, unless they are to be downloaded.
+
+    Args:
+        recipe: of a cell.
+        file: what it was read from.
+        checked: what was found before; added to.
+
+    Raises:
+        HybridError: a model or a file is not there. The text names the place.
+    """
+    sources: list[tuple[Location, str]] = [
+        (("data", number, "source"), source.source) for number, source in enumerate(recipe.data)
+    ]
+    if recipe.validation is not None and recipe.validation.source is not None:
+        sources.append((("validation", "source", "source"), recipe.validation.source.source))
+    for location, source in sources:
+        if source not in checked:
+            _told(_check_source, source, file, location)
+            checked.add(source)
+    base = (recipe.model.base, recipe.model.revision)
+    if base not in checked:
+        _told(_check_base, recipe.model, file, ("model", "base"))
+        checked.add(base)
+
+
+def is_remote_source(source: str) -> bool:
+    """Whether a source is a data set on the Hub, by its form and as no file of its name is here."""
+    local = os.path.exists(os.path.expanduser(source)) or Path(source).suffix in {".jsonl", ".parquet"}
+    return not local and _HUB_DATA.fullmatch(source) is not None
+
+
+def _told(check: Any, value: Any, file: YamlFile, location: Location) -> None:
+    try:
+        check(value)
+    except HybridError as error:
+        raise file.fault(location, str(error)) from None
+
+
+def _check_source(source: str) -> None:
+    from mteb_hybrid.data.corpus_files import BUILT_IN_SOURCES, load_corpus
+
+    if (
+        source not in BUILT_IN_SOURCES
+        and not is_remote_source(source)
+        and not os.path.isfile(Path(source).expanduser())
+    ):
+        load_corpus(source)  # tells what is wrong
+
+
+def _check_base(model: ModelSettings) -> None:
+    """Look for what ``find_base`` finds on this machine; the Hub is asked when the cell is trained."""
+    from mteb_hybrid.training.base_model import TINY, find_base
+
+    named = known_models().get(model.base.removeprefix(f"{LOCAL_ORGANISATION}/"))
+    source = named.source if named else model.base
+    on_hub = not NamedModel(source, source).is_local and not (named is None and Path(source).expanduser().is_dir())
+    if source == TINY or not on_hub:
+        find_base(model)
