@@ -17,6 +17,7 @@ from mteb_hybrid.commands import (
     models,
     publish,
     recommend,
+    report,
     study,
     table,
     train,
@@ -63,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_parser(commands)
     table.add_parser(commands)
     compare.add_parser(commands)
+    report.add_parser(commands)
     train.add_parser(commands)
     batches.add_parser(commands)
     study.add_parser(commands)

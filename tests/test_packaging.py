@@ -83,7 +83,7 @@ def test_the_wheel_holds_what_it_should(wheel: Path, source: Path) -> None:
         f"mteb_hybrid/{folder}{path.relative_to(source / root).as_posix()}"
         for root, folder in (("mteb_hybrid", ""), ("tasks", "tasks/"))
         for path in (source / root).rglob("*")
-        if path.suffix in {".py", ".json", ".md", ".toml", ".yaml"} or path.name == "py.typed"
+        if path.suffix in {".py", ".css", ".html", ".js", ".json", ".md", ".toml", ".yaml"} or path.name == "py.typed"
     }
     packed = {name for name in files if ".dist-info/" not in name}
     assert packed == expected | set(STARTUP_FILES)
