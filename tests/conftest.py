@@ -1,6 +1,7 @@
 """What several test modules need: the real files, where they are, and encoders made in the tests."""
 
 import os
+import signal
 import tempfile
 from pathlib import Path
 
@@ -10,6 +11,9 @@ import pytest
 os.environ["MTEB_HYBRID_MODELS"] = str(Path(tempfile.gettempdir()) / "mteb-hybrid-tests" / "no-models.toml")
 os.environ.pop("MTEB_HYBRID_DATA", None)
 os.environ.pop("MTEB_HYBRID_HUB", None)
+
+# Ctrl-C is tested also where the tests were started in the background, where a shell lets it be ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHARED = Path(__file__).parents[2] / "shared"
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -69,7 +71,8 @@ def run_study(work: Work, say: Callable[[str], None] = print, claims: Claims | N
     _make(work.folder.path)
     ended = Ended()
     try:
-        _do_all(work, claims or Claims(work.folder.claims), ended, say)
+        with _interruptible():
+            _do_all(work, claims or Claims(work.folder.claims), ended, say)
     except KeyboardInterrupt:
         ended.stopped_by = signal.SIGINT
     except Stopped as stopped:
@@ -88,6 +91,19 @@ def summary(work: Work, ended: Ended) -> Iterator[str]:
         yield f"failed: {name}: {line} (more in {folder.failure(name)})"
     if ended.failed:
         yield "the same command tries again what failed"
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let this process be interrupted, as it is when a claim is lost, also where a shell lets it ignore SIGINT."""
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _make(folder: Path) -> None:

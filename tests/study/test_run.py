@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -203,15 +204,21 @@ def test_the_work_of_others_is_left_to_them(here: Path) -> None:
     assert [row["strategy"] for row in rows_of(here)] == ["cross"]
 
 
-def test_an_interrupt_gives_the_claim_back(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("before", [signal.default_int_handler, signal.SIG_IGN])  # ignored: begun with & by a script
+def test_an_interrupt_gives_the_claim_back(here: Path, monkeypatch: pytest.MonkeyPatch, before: Any) -> None:
     from mteb_hybrid.evaluation import run
 
     def interrupted(*args: Any, **kwargs: Any) -> Any:
-        raise KeyboardInterrupt
+        signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(run, "evaluate", interrupted)
-    ended, _ = ran(work_of(here, tasks=TASKS[:1]))
-    assert ended.stopped_by == 2
+    kept = signal.signal(signal.SIGINT, before)
+    try:
+        ended, _ = ran(work_of(here, tasks=TASKS[:1]))
+        assert signal.getsignal(signal.SIGINT) == before
+    finally:
+        signal.signal(signal.SIGINT, kept)
+    assert ended.stopped_by == signal.SIGINT
     assert (ended.done, ended.failed) == (1, {})
     assert [*(here / "study" / "claims").iterdir()] == []
     assert rows_of(here) == []
