@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from mteb_hybrid.commands.options import Commands, add_table_options, add_verbosity, positive
-from mteb_hybrid.reporting import report
+from mteb_hybrid.commands.table import print_tables
 
 
 def add_parser(commands: Commands) -> None:
@@ -47,16 +47,5 @@ def _run(options: argparse.Namespace) -> int:
         prediction_folder=options.prediction_folder,
         show_progress_bar=options.verbosity >= 0,
     )
-    print(
-        report(
-            options.output_folder,
-            [names.model],
-            benchmarks=names.benchmarks,
-            against_published=options.against == "published",
-            by_language=options.by_language,
-            baseline=options.baseline,
-            confidence=options.confidence,
-            format=options.format,
-        )
-    )
+    print_tables(options, options.output_folder, [names.model], names.benchmarks)
     return 0

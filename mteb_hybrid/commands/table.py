@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from mteb_hybrid.commands.options import Commands, add_table_options
@@ -20,11 +21,17 @@ def add_parser(commands: Commands) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    print_tables(options, options.results, options.models, options.benchmarks or ())
+    return 0
+
+
+def print_tables(options: argparse.Namespace, folder: Path, models: Sequence[str], benchmarks: Sequence[str]) -> None:
+    """Print the tables of some models and benchmarks, as the options of ``add_table_options`` say."""
     print(
         report(
-            options.results,
-            options.models,
-            benchmarks=options.benchmarks or (),
+            folder,
+            models,
+            benchmarks=benchmarks,
             against_published=options.against == "published",
             by_language=options.by_language,
             baseline=options.baseline,
@@ -32,4 +39,3 @@ def _run(options: argparse.Namespace) -> int:
             format=options.format,
         )
     )
-    return 0

@@ -99,10 +99,10 @@ def _draw(
     run: ModelResults, benchmark: Benchmark, setting: Setting, metric: str, subsets: Collection[str]
 ) -> Draws | None:
     """The mean over subsets in each draw, by the scores of single queries of the first task that has all of them."""
-    from mteb_hybrid.reporting.resampling import draw_mean
+    from mteb_hybrid.reporting.resampling import draw_mean, query_scores_file
 
     for task in _tasks(benchmark, setting):
-        draws = draw_mean(run.folder / f"{task}.queries.parquet", subsets, metric)
+        draws = draw_mean(query_scores_file(run.folder, task), subsets, metric)
         if draws is not None:
             return draws
     return None
