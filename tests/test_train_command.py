@@ -275,7 +275,9 @@ def test_a_stopped_run_says_how_to_go_on(
     assert main(command) == 2
     told(capsys.readouterr().err, "ours.training holds an unfinished training", "--resume", "--overwrite")
     assert main([*command, "--resume", "--set", "seed=1"]) == 2
-    told(capsys.readouterr().err, "the recipe changed since ours.training was begun")
+    told(capsys.readouterr().err, "the recipe's seed changed since ours.training was begun")
+    assert main([*command, "--resume", "--set", "loss.distill={}"]) == 2
+    told(capsys.readouterr().err, "the recipe's loss.distill changed since ours.training was begun")
     write(here / "small.jsonl", rows(ragged=True)[:-1])
     assert main([*command, "--resume"]) == 2
     told(capsys.readouterr().err, "the data changed since ours.training was begun")

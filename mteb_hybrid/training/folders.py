@@ -97,8 +97,10 @@ def checkpoint_of(output: Path, identity: Mapping[str, Any]) -> Path | None:
         before = json.loads((work / IDENTITY).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise HybridError(f"{work} cannot be resumed: {IDENTITY} in it is missing or broken; use --overwrite") from None
-    for what, now in identity.items():
-        if not isinstance(before, dict) or before.get(what) != now:
+    if not isinstance(before, dict):
+        before = {}
+    for what in {**identity, **before}:
+        if before.get(what) != identity.get(what):
             raise HybridError(
                 f"the {what} changed since {work} was begun; change it back to --resume, or begin anew with --overwrite"
             )

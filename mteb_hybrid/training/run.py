@@ -34,6 +34,7 @@ from mteb_hybrid.training.recipe_file import dump_recipe
 from mteb_hybrid.training.sampler import HybridBatchSampler
 from mteb_hybrid.training.sources import TrainingData, hybrid_batches, load_data
 from mteb_hybrid.training.trainer import HybridTrainer, StopOnSignal
+from mteb_hybrid.training.yaml_lines import Location, dotted
 from mteb_hybrid.whole import whole_folder
 
 if TYPE_CHECKING:
@@ -80,13 +81,24 @@ class _Plan:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What must be the same for a run to be resumed."""
+        """What must be the same for a run to be resumed; without defaults, so that a new setting changes no old run."""
+        settings = self.recipe.model_dump(mode="json", exclude={"preset", "output"}, exclude_defaults=True)
         return {
-            "recipe": dump_recipe(self.recipe),
+            **{f"recipe's {dotted(location)}": value for location, value in _leaves(settings)},
             "data": list(self.data.fingerprints),
             "base model": self.base.revision,
             "number of processes": self.batches.size // self.recipe.batches.size,
         }
+
+
+def _leaves(value: Any, location: Location = ()) -> Iterator[tuple[Location, Any]]:
+    """The single settings in a mapping or a list of settings, with their places."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    if not inner or not value:  # an empty section says something too: distill: {} asks for it
+        yield location, value
+        return
+    for key, part in inner:
+        yield from _leaves(part, (*location, key))
 
 
 def train(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import shutil
@@ -699,6 +700,17 @@ def test_nothing_stays_of_a_run_that_could_not_begin(small: Callable[..., Recipe
         assert "\n" not in str(raised.value)
         assert not output.parent.exists() or not list(output.parent.iterdir()), sections
     run(small(), output)
+
+
+def test_a_setting_that_is_new_since_changes_no_old_run(folder: Path, at_batch: AtBatch, tmp_path: Path) -> None:
+    """As if the version that began it had known neither ``sample`` nor ``keep``: what is at its default is not kept."""
+    asked, output = recipe(folder / "static", folder / "whole.jsonl"), tmp_path / "ours"
+    at_batch(2, send(signal.SIGINT))
+    assert train(asked, output, show_progress_bar=False).steps == 2
+    kept = json.loads((work_folder(output) / "identity.json").read_text())
+    assert "recipe's data[0].source" in kept
+    assert not [name for name in kept if name.endswith((".sample", ".keep"))]
+    assert train(asked, output, resume=True, show_progress_bar=False).stopped_by is None
 
 
 def test_what_else_must_be_the_same(folder: Path, at_batch: AtBatch, tmp_path: Path) -> None:
