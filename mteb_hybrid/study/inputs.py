@@ -9,8 +9,8 @@ from typing import Any
 
 from mteb_hybrid.errors import HybridError
 from mteb_hybrid.models import LOCAL_ORGANISATION, NamedModel, known_models
+from mteb_hybrid.settings.yaml_lines import Location, YamlFile
 from mteb_hybrid.training.recipe import ModelSettings, Recipe
-from mteb_hybrid.training.yaml_lines import Location, YamlFile
 
 _HUB_DATA = re.compile(r"\w[\w.-]*/\w[\w.-]*", re.ASCII)
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from mteb_hybrid.errors import HybridError, one_line
-from mteb_hybrid.training.yaml_lines import Location, YamlFile, dotted
+from mteb_hybrid.settings.yaml_lines import Location, YamlFile, dotted
 
 _Text = Annotated[str, Field(min_length=1)]
 _Changes = dict[str, Any]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mteb_hybrid.errors import HybridError, one_line
+from mteb_hybrid.settings.yaml_lines import Location, YamlFile, dotted, parse_yaml, read_yaml
 from mteb_hybrid.study.cells import Cell
 from mteb_hybrid.study.inputs import check_inputs
 from mteb_hybrid.study.schema import StudySettings, check_study
@@ -24,7 +25,6 @@ from mteb_hybrid.training.recipe_file import (
     with_change,
     with_value,
 )
-from mteb_hybrid.training.yaml_lines import Location, YamlFile, dotted, parse_yaml, read_yaml
 
 _CELLS_AT_MOST = 10_000
 

@@ -12,6 +12,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from mteb_hybrid.errors import HybridError, one_line
+from mteb_hybrid.settings.faults import shown
 
 _VALIDATION = "say it under validation, which also keeps the best checkpoint"
 _UPLOAD = "training uploads nothing; upload the finished folder"
@@ -100,11 +101,6 @@ def training_types() -> Mapping[str, Any]:
 
     types = get_type_hints(Arguments)
     return {field.name: types[field.name] for field in fields(Arguments) if field.name not in SAID_ELSEWHERE}
-
-
-def shown(value: object) -> str:
-    """A value as it is written in YAML, cut short."""
-    return one_line(json.dumps(value, ensure_ascii=False, default=str), 60)
 
 
 def _nearest(name: str, known: Mapping[str, Any]) -> str:

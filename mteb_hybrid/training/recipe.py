@@ -7,44 +7,37 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from mteb_hybrid.settings.model import Count, Settings, Share, Text
 
 Strategy = Literal["mono", "cross", "hybrid", "mixed", "bilingual"]
 Schedule = Literal["constant", "linear", "cosine"]
 
-_Share = Annotated[float, Field(ge=0, le=1)]
-_Count = Annotated[int, Field(ge=1)]
-_Text = Annotated[str, Field(min_length=1)]
 _Weight = Annotated[float, Field(ge=0)]
 
 
-class _Settings(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
-    )
-
-
-class LoraSettings(_Settings):
+class LoraSettings(Settings):
     """Low-rank adapters through peft (extra ``lora``); they are merged into the weights at the end."""
 
-    rank: _Count = 16
+    rank: Count = 16
     """Rank of the adapters."""
-    alpha: _Count = 32
+    alpha: Count = 32
     """Scale of the adapters."""
-    dropout: _Share = 0.05
+    dropout: Share = 0.05
     """Dropout of the adapters."""
-    target_modules: list[_Text] | None = None
+    target_modules: list[Text] | None = None
     """Modules that get adapters; what peft chooses for the architecture by default."""
 
 
-class ModelSettings(_Settings):
+class ModelSettings(Settings):
     """The model to start from, and how it reads texts."""
 
-    base: _Text
+    base: Text
     """A Hub id, a folder, a short name of ``mteb-hybrid models``, or ``mteb-hybrid/tiny``."""
-    revision: _Text | None = None
+    revision: Text | None = None
     """Revision on the Hub; the newest by default, and noted in the outcome."""
-    max_seq_length: _Count | None = None
+    max_seq_length: Count | None = None
     """Tokens after which texts are cut in training; the base model's own by default, which it keeps afterwards."""
     query_prompt: str | None = None
     """Put before every query, in training and later by mteb; the base model's own by default."""
@@ -58,48 +51,48 @@ class ModelSettings(_Settings):
     """Train adapters instead of all weights; ``{}`` for the defaults."""
 
 
-class SourceSettings(_Settings):
+class SourceSettings(Settings):
     """Where training pairs come from."""
 
-    source: _Text
+    source: Text
     """A .jsonl or .parquet file, a Hub id, or one of ``MLQA-R``, ``XQuAD-R``, ``ParallelWorld``."""
-    name: _Text | None = None
+    name: Text | None = None
     """What to call it in logs; the source's own name by default."""
-    revision: _Text | None = None
+    revision: Text | None = None
     """Revision on the Hub."""
-    languages: list[_Text] | None = None
+    languages: list[Text] | None = None
     """Some of its languages; all by default."""
-    rows: _Count | None = None
+    rows: Count | None = None
     """The first so many rows only."""
-    sample: _Count | None = None
+    sample: Count | None = None
     """So many of these rows, drawn at random by the seed; of one seed a larger sample holds the smaller."""
-    mteb_tasks: list[_Text] = []
+    mteb_tasks: list[Text] = Field(default=[])
     """mteb tasks whose texts it holds, in any language: the model is marked as not zero-shot on them."""
-    license: _Text | None = None
+    license: Text | None = None
     """Licence of the data, as the Hub names it (``cc-by-4.0``): the card of a published model says it."""
 
 
-class AlphaSchedule(_Settings):
+class AlphaSchedule(Settings):
     """A share of monolingual batches that changes over training."""
 
-    start: _Share
+    start: Share
     """Share of monolingual batches at the first step."""
-    end: _Share
+    end: Share
     """Share at the last step."""
     schedule: Schedule = "linear"
     """How it goes from start to end; ``constant`` stays at start."""
 
 
-class BatchSettings(_Settings):
+class BatchSettings(Settings):
     """How batches are made."""
 
     strategy: Strategy = "hybrid"
     """``mono``: one language a batch. ``cross``: every pair in two languages. ``hybrid``: one or the other, by alpha.
     ``mixed``: query and passage in one language, languages mixed in a batch. ``bilingual``: as hybrid, but a
     cross-lingual batch has one query language and one passage language."""
-    alpha: _Share | AlphaSchedule | None = None
+    alpha: Share | AlphaSchedule | None = None
     """Share of monolingual batches, for ``hybrid`` (default 0.5) and ``bilingual`` (default 0)."""
-    size: _Count = 100
+    size: Count = 100
     """Pairs in the batch of one process."""
     size_exponent: Annotated[float, Field(ge=0, le=2)] = 1.0
     """A source is drawn in proportion to its rows to this power; 0 draws all sources alike."""
@@ -111,19 +104,19 @@ class BatchSettings(_Settings):
         return self
 
 
-class DistillationSettings(_Settings):
+class DistillationSettings(Settings):
     """Keeps the similarities within a language close to a teacher's."""
 
-    teacher: _Text = "base"
+    teacher: Text = "base"
     """``base`` is the model before training; else as ``model.base``."""
     weight: Annotated[float, Field(gt=0)] = 1.0
     """Weight beside the contrastive loss."""
 
 
-class DistillSettings(_Settings):
+class DistillSettings(Settings):
     """Pulls every text to where a teacher has the parallel text of the pivot language (MIMO, arXiv 2605.31171)."""
 
-    teacher: _Text = "base"
+    teacher: Text = "base"
     """``base`` is the model before training; else as ``model.base``, of any vocabulary and dimension."""
     weight: _Weight = 0.2
     """Weight beside the contrastive loss; the paper's."""
@@ -131,27 +124,27 @@ class DistillSettings(_Settings):
     """Share of the steps, the first, in which it trains alone (the paper's first stage); 0 is one stage."""
 
 
-class ScoreDistillSettings(_Settings):
+class ScoreDistillSettings(Settings):
     """Has a query score the batch's passages as its parallel in the pivot language does (LaKDA, arXiv 2509.06195)."""
 
-    teacher: _Text | None = None
+    teacher: Text | None = None
     """Who scores for the pivot language: the model itself as it is at that step; or ``base``, or as ``model.base``."""
     weight: _Weight = 1.0
     """Weight beside the contrastive loss."""
 
 
-class LossSettings(_Settings):
+class LossSettings(Settings):
     """InfoNCE with in-batch negatives over cosine similarity (PROTOCOL section 5), options, and further objectives."""
 
     temperature: Annotated[float, Field(gt=0, le=1)] = 0.05
     """Similarities are divided by it."""
     symmetric: bool = False
     """Also find the query for the passage."""
-    mini_batch_size: _Count | None = None
+    mini_batch_size: Count | None = None
     """Set it to embed a batch in parts (GradCache): large batches in little memory."""
     gather_across_devices: bool = False
     """Take the passages of all processes as negatives."""
-    matryoshka: list[_Count] | None = None
+    matryoshka: list[Count] | None = None
     """Also train these shorter prefixes of the embedding."""
     contrastive: _Weight = 1.0
     """Weight of InfoNCE; 0 leaves it to the objectives below. The validation loss is InfoNCE alone in any case."""
@@ -165,7 +158,7 @@ class LossSettings(_Settings):
     """Weight of pulling passages and their parallels in the pivot language together, by cosine."""
     keep: _Weight = 0.0
     """Weight of holding every text where the base model has it, by cosine: what it knew within each language stays."""
-    pivot: _Text = "en"
+    pivot: Text = "en"
     """Language of the parallel texts of distill, score_distill and translate_align; rows without it have no part."""
 
     @property
@@ -181,20 +174,20 @@ class LossSettings(_Settings):
         return self
 
 
-class ValidationSettings(_Settings):
+class ValidationSettings(Settings):
     """Pairs kept out of training, whose loss chooses the best checkpoint."""
 
     share: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Share of the passage groups of every source that is held out."""
     source: SourceSettings | None = None
     """Or a set of its own."""
-    pairs: _Count = 1000
+    pairs: Count = 1000
     """Pairs at most."""
-    languages: list[_Text] | None = None
+    languages: list[Text] | None = None
     """Only these; the paper validates in English alone (``[en]``). All by default, half of the pairs cross-lingual."""
-    every: _Count | None = None
+    every: Count | None = None
     """Steps between validations, after each of which a checkpoint is saved; a tenth of the training by default."""
-    patience: _Count | None = None
+    patience: Count | None = None
     """Stop early when the loss has not fallen for so many validations."""
 
     @model_validator(mode="after")
@@ -204,7 +197,7 @@ class ValidationSettings(_Settings):
         return self
 
 
-class Recipe(_Settings):
+class Recipe(Settings):
     """A training run."""
 
     preset: Literal["labse", "xlm-r", "e5", "tiny"] | None = None
@@ -214,11 +207,11 @@ class Recipe(_Settings):
     batches: BatchSettings = BatchSettings()
     loss: LossSettings = LossSettings()
     validation: ValidationSettings | None = None
-    training: dict[str, Any] = {}
+    training: dict[str, Any] = Field(default={})
     """Passed to ``SentenceTransformerTrainingArguments``: ``max_steps``, ``learning_rate``, ``bf16``, ``report_to``."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
     """Of the batches, the held-out part, and all else that is random."""
-    output: _Text | None = None
+    output: Text | None = None
     """Folder of the trained model; ``models/NAME`` by default, NAME from ``--name`` or the recipe's file."""
 
     @model_validator(mode="after")

@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from mteb_hybrid.errors import HybridError, one_line
-from mteb_hybrid.training.arguments import shown, training_faults
+from mteb_hybrid.settings.faults import fault_of, shown
+from mteb_hybrid.settings.words import SettingsWords
+from mteb_hybrid.settings.yaml_lines import Location, YamlFile, dotted, dump_yaml, parse_value, parse_yaml, read_yaml
+from mteb_hybrid.training.arguments import training_faults, training_types
 from mteb_hybrid.training.recipe import Recipe
-from mteb_hybrid.training.recipe_schema import describe, location_of, possible_at, suggestion
-from mteb_hybrid.training.yaml_lines import Location, YamlFile, dotted, dump_yaml, parse_value, parse_yaml, read_yaml
+
+WORDS = SettingsWords(Recipe, lambda name: f"training.{name}" if name in training_types() else None)
+"""What a recipe may say, in words."""
 
 # Settings that say the same in two ways: the one that is said later takes the place of the other.
 _ALTERNATIVES = {"training": {"max_steps", "num_train_epochs"}, "validation": {"share", "source"}}
@@ -56,7 +59,7 @@ def check_recipe(file: YamlFile) -> Recipe:
     try:
         recipe = Recipe.model_validate(file.values)
     except ValidationError as error:
-        raise _fault(error, file) from None
+        raise fault_of(error, file, WORDS) from None
     for key, problem in training_faults(recipe.training):
         raise file.fault(("training", key), f"training.{one_line(key, 60)} {problem}")
     return recipe
@@ -77,7 +80,7 @@ def dump_recipe(recipe: Recipe) -> str:
 
 def describe_recipe() -> str:
     """All settings with their defaults and what they mean, as an annotated recipe."""
-    return "\n".join(describe()) + "\n"
+    return WORDS.describe()
 
 
 def _open(path: str | Path) -> YamlFile:
@@ -104,7 +107,7 @@ def over_preset(file: YamlFile) -> YamlFile:
     if name is None or resolved:
         return YamlFile(own, file.places)
     if name not in _presets():
-        raise file.fault(("preset",), f"preset is {shown(name)}; it must be {possible_at(('preset',))}")
+        raise file.fault(("preset",), f"preset is {shown(name)}; it must be {WORDS.possible_at(('preset',))}")
     text = files("mteb_hybrid.training").joinpath("presets", f"{name}.yaml").read_text(encoding="utf-8")
     return YamlFile(_laid_over(parse_yaml(text, f"preset {name}").values, own), file.places)
 
@@ -182,40 +185,3 @@ def _merged(below: Any, own: Any) -> Any:
     if isinstance(below, list) and isinstance(own, dict) and any(isinstance(key, int) for key in own):
         return [_merged(value, own.get(position, value)) for position, value in enumerate(below)]
     return own
-
-
-def _fault(error: ValidationError, file: YamlFile) -> HybridError:
-    """The first fault of the file; an unknown setting before all, as it may be why another is missing."""
-    faults = [(_location(details), details) for details in error.errors(include_url=False)]
-    # Of a value that may be of several kinds each kind complains; what is said about its parts is more exact.
-    around = {location[:depth] for location, _ in faults for depth in range(len(location))}
-    order = {location: number for number, location in enumerate(file.places)}
-    location, details = min(
-        (fault for fault in faults if fault[0] not in around),
-        key=lambda fault: (fault[1]["type"] != "extra_forbidden", order[file.nearest(fault[0])]),
-    )
-    return _worded(location, details, file)
-
-
-def _location(details: ErrorDetails) -> Location:
-    unknown = details["loc"][-1:] if details["type"] == "extra_forbidden" else ()
-    return (*location_of(details["loc"]), *unknown)
-
-
-def _worded(location: Location, details: ErrorDetails, file: YamlFile) -> HybridError:
-    name = dotted(location)
-    match details["type"]:
-        case "extra_forbidden":
-            return file.fault(location, f"{name} is no setting; {suggestion(location)}")
-        case "missing":
-            return file.fault(location, f"{name} is missing; it must be {possible_at(location)}")
-        case "value_error":  # of a section's own check, which may begin with the name of the setting at fault
-            setting, _, problem = str(details["ctx"]["error"]).partition(" ")
-            part = (*location, *setting.split("."))
-            if part in file.places:
-                return file.fault(part, f"{dotted(part)} {problem}")
-            return file.fault(location, f"{setting} {problem}")
-    text = f"{name} is {shown(details['input'])}; it must be {possible_at(location)}"
-    if details["type"] == "string_type" and isinstance(details["input"], (int, float)):
-        text += "; put it in quotes"
-    return file.fault(location, text)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from mteb_hybrid.encoder_record import encoder_record
 from mteb_hybrid.errors import HybridError
+from mteb_hybrid.settings.yaml_lines import Location, dotted
 from mteb_hybrid.training.arguments import check_training
 from mteb_hybrid.training.base_model import Base, cut_texts, find_base, load_base_model, merge_lora, training_prompts
 from mteb_hybrid.training.batches import Batch, HybridBatches, batch_digest
@@ -34,7 +35,6 @@ from mteb_hybrid.training.recipe_file import dump_recipe
 from mteb_hybrid.training.sampler import HybridBatchSampler
 from mteb_hybrid.training.sources import TrainingData, hybrid_batches, load_data
 from mteb_hybrid.training.trainer import HybridTrainer, StopOnSignal
-from mteb_hybrid.training.yaml_lines import Location, dotted
 from mteb_hybrid.whole import whole_folder
 
 if TYPE_CHECKING:

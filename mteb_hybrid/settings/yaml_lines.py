@@ -23,7 +23,7 @@ Location = tuple[str | int, ...]
 
 _BYTES_AT_MOST = 100_000
 _LEVELS_AT_MOST = 20
-_TOO_DEEP = "nested too deeply; a recipe has a few levels"
+_TOO_DEEP = "nested too deeply; settings have a few levels"
 
 _SCALARS = {
     "null": r"(?:~|null|Null|NULL|)\Z",
@@ -80,7 +80,7 @@ def read_yaml(path: str | Path) -> YamlFile:
     except (OSError, ValueError) as error:  # ValueError: the path holds a null character
         raise HybridError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
     if len(content) > _BYTES_AT_MOST:
-        raise HybridError(f"{path} is larger than {_BYTES_AT_MOST // 1000} kB; a recipe is a short text, no data")
+        raise HybridError(f"{path} is larger than {_BYTES_AT_MOST // 1000} kB; settings are a short text, no data")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -94,7 +94,7 @@ def parse_yaml(text: str, name: str) -> YamlFile:
     try:
         root = _compose(text)
         if root is None:
-            raise HybridError(f"{name} is empty; a recipe needs at least a model and data, or a preset")
+            raise HybridError(f"{name} is empty; write settings in it, such as data:")
         lines: dict[Location, int] = {(): root.start_mark.line + 1}
         if not isinstance(root, yaml.MappingNode):
             raise _refusal("the top level must be settings, such as 'seed: 42'", root)

@@ -1,0 +1,1 @@
+"""Files of settings: YAML whose values know their lines, models that say in words what they may hold."""
