@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from mteb_hybrid.commands import (
     batches,
     compare,
+    data,
     debias,
     doctor,
     evaluate,
@@ -65,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     table.add_parser(commands)
     compare.add_parser(commands)
     report.add_parser(commands)
+    data.add_parser(commands)
     train.add_parser(commands)
     batches.add_parser(commands)
     study.add_parser(commands)

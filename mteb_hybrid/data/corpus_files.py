@@ -14,7 +14,7 @@ import glob
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -65,6 +65,9 @@ _BUILT_IN = {
 
 BUILT_IN_SOURCES: tuple[str, ...] = tuple(_BUILT_IN)
 """The names that ``load_corpus`` knows without a file."""
+
+BUILT_IN_TASKS: Mapping[str, tuple[str, ...]] = {name: built_in.trained_on for name, built_in in _BUILT_IN.items()}
+"""The mteb tasks that hold the texts of each."""
 
 _SUFFIXES = (".jsonl", ".parquet")
 _JSONL_BYTES = 1 << 24  # parsed at a time

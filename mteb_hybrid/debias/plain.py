@@ -159,7 +159,7 @@ def _meta(base: Base) -> ModelMeta:
 
     values: dict[str, Any] = {"name": base.source, "revision": base.revision}
     if base.kind == "folder":
-        values |= {"name": f"{LOCAL_ORGANISATION}/{base.revision}", "loader_kwargs": {"source": base.source}}
+        values |= {"name": _name_of_folder(base), "loader_kwargs": {"source": base.source}}
         values |= {"loader": load_folder, "framework": ["Sentence Transformers"]}
     elif base.kind == "tiny":
         values |= {"revision": "1", "loader": load_tiny, "framework": ["Sentence Transformers"]}
@@ -172,6 +172,12 @@ def _meta(base: Base) -> ModelMeta:
             return known
         values["loader"] = load_from_hub
     return ModelMeta.create_empty(overwrites=values)
+
+
+def _name_of_folder(base: Base) -> str:
+    """The name that it has with mteb, so that a model and what is made of it share encodings; else one of its own."""
+    named = (model for model in known_models().values() if model.source == base.source and model.debias is None)
+    return next((model.full_name for model in named), f"{LOCAL_ORGANISATION}/{base.revision}")
 
 
 def _name(model: str, revision: str | None) -> str:

@@ -124,6 +124,9 @@ def contamination_in_words(content: CardContent) -> str:
     held = {task for source in content.record.data for task in source.mteb_tasks}
     before = sorted(content.record.base_mteb_tasks)
     parts = [] if held else ["No source is known to hold texts of an mteb task."]
+    for source in content.record.data:
+        if source.decontaminated:
+            parts.append(f"{inline(source.name)} was decontaminated against {listed(source.decontaminated)}.")
     if before:
         parts.append(f"The base model was trained before on texts of {listed(before)}.")
     parts.append("What else the base model was trained on before, only its own card tells.")

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mteb_hybrid.errors import HybridError
+from mteb_hybrid.licences import BUILT_IN_LICENSES, choose_license
 from mteb_hybrid.models import NamedModel, keep_model
 from mteb_hybrid.publishing.comparison import Comparison, compare
 from mteb_hybrid.publishing.content import CardContent
 from mteb_hybrid.publishing.dry_run import Files, tell_files, write_files
 from mteb_hybrid.publishing.eval_results import result_files
 from mteb_hybrid.publishing.hub import Pushed, Repository, Target, check_target, look, push, read_file
-from mteb_hybrid.publishing.licences import BUILT_IN_LICENSES, choose_license
 from mteb_hybrid.publishing.local_model import LocalModel, find_model, load_encoder
 from mteb_hybrid.publishing.manifest import (
     CARD,

@@ -55,10 +55,12 @@ def _told(check: Any, value: Any, file: YamlFile, location: Location) -> None:
 
 
 def _check_source(source: str) -> None:
+    from mteb_hybrid.data.built_corpus import find_built
     from mteb_hybrid.data.corpus_files import BUILT_IN_SOURCES, load_corpus
 
     if (
         source not in BUILT_IN_SOURCES
+        and find_built(source) is None
         and not is_remote_source(source)
         and not os.path.isfile(Path(source).expanduser())
     ):

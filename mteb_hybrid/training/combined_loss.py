@@ -11,14 +11,11 @@ from typing import Any, TypeVar
 
 import torch
 from sentence_transformers import SentenceTransformer
-from sentence_transformers.sentence_transformer.losses import (
-    CachedMultipleNegativesRankingLoss,
-    MultipleNegativesRankingLoss,
-)
 from torch import Tensor, nn
 
 from mteb_hybrid.errors import HybridError
 from mteb_hybrid.training.objectives import ALL_ROWS, Batch, Distill, Objective, Student
+from mteb_hybrid.training.own_negatives import CachedRankingLoss, RankingLoss
 from mteb_hybrid.training.teachers import Column
 
 Embedded = TypeVar("Embedded", Tensor, list[Tensor])
@@ -102,7 +99,7 @@ class Terms:
         return total
 
 
-class WeightedRankingLoss(MultipleNegativesRankingLoss):
+class WeightedRankingLoss(RankingLoss):
     """The contrastive loss with its weight, and the other objectives, while there is a batch to train on."""
 
     terms: Terms
@@ -117,7 +114,7 @@ class WeightedRankingLoss(MultipleNegativesRankingLoss):
         return self.terms.contrastive * contrastive + self.terms.total(embeddings, self.scale)
 
 
-class CachedWeightedRankingLoss(CachedMultipleNegativesRankingLoss):
+class CachedWeightedRankingLoss(CachedRankingLoss):
     """The same with cached gradients: the batch is embedded in parts, and the objectives taken in parts too."""
 
     terms: Terms

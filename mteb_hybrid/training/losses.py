@@ -1,7 +1,8 @@
 """The loss of a training run: the contrastive loss of sentence-transformers, and other objectives beside it.
 
 The contrastive loss is InfoNCE over cosine similarity (PROTOCOL section 5): with temperature t, queries q_i and
-passages p_j, of which p_i answers q_i and all others, hard negatives among them, do not::
+passages p_j, of which p_i answers q_i and all others do not, q_i's own hard negatives among them (or those of all rows,
+if they are shared)::
 
     mean over i of  -log( exp(cos(q_i, p_i) / t) / sum over j of exp(cos(q_i, p_j) / t) )
 
@@ -16,11 +17,7 @@ from typing import Any
 
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.losses.gradcache import has_static_embedding_input
-from sentence_transformers.sentence_transformer.losses import (
-    CachedMultipleNegativesRankingLoss,
-    MatryoshkaLoss,
-    MultipleNegativesRankingLoss,
-)
+from sentence_transformers.sentence_transformer.losses import MatryoshkaLoss
 from torch import nn
 
 from mteb_hybrid.errors import HybridError
@@ -34,6 +31,7 @@ from mteb_hybrid.training.objectives import (
     TranslateAlign,
     identity_projection,
 )
+from mteb_hybrid.training.own_negatives import CachedRankingLoss, RankingLoss
 from mteb_hybrid.training.recipe import DistillSettings, LossSettings
 from mteb_hybrid.training.teachers import Reader, Teachers
 
@@ -70,6 +68,7 @@ def build_loss(
     kind = WeightedRankingLoss if settings.mini_batch_size is None else CachedWeightedRankingLoss
     ranking = kind(model, **_arguments(settings))
     ranking.terms = terms
+    ranking.share_negatives = settings.share_negatives
     loss = _with_prefixes(model, ranking, settings)
     alone = settings.distill.alone if projection is not None and settings.distill is not None else 0.0
     return ObjectivesLoss(model, loss, terms, projection, alone=alone, reads_texts=teachers.read_texts)
@@ -132,8 +131,10 @@ def _arguments(settings: LossSettings) -> dict[str, Any]:
 
 
 def _ranking(model: SentenceTransformer, settings: LossSettings) -> nn.Module:
-    kind = MultipleNegativesRankingLoss if settings.mini_batch_size is None else CachedMultipleNegativesRankingLoss
-    return kind(model, **_arguments(settings))
+    kind = RankingLoss if settings.mini_batch_size is None else CachedRankingLoss
+    ranking = kind(model, **_arguments(settings))
+    ranking.share_negatives = settings.share_negatives
+    return ranking
 
 
 def _with_prefixes(model: SentenceTransformer, ranking: nn.Module, settings: LossSettings) -> nn.Module:

@@ -35,7 +35,9 @@ class SourceRecord(BaseModel):
     mteb_tasks: list[str]
     """Tasks whose texts it holds."""
     license: str | None = None
-    """As the recipe names it."""
+    """As the recipe names it, or the lock of a built corpus."""
+    decontaminated: list[str] = []
+    """Tasks whose texts were taken out of it, as its lock says."""
 
 
 class MergedPart(BaseModel):

@@ -144,6 +144,9 @@ class LossSettings(Settings):
     """Set it to embed a batch in parts (GradCache): large batches in little memory."""
     gather_across_devices: bool = False
     """Take the passages of all processes as negatives."""
+    share_negatives: bool = False
+    """Take a row's hard negatives as those of all queries of the batch. For large corpora only: one row's negative may
+    be another's passage, or its translation; of N rows a batch of B, each with K negatives, has some B*B*K/N such."""
     matryoshka: list[Count] | None = None
     """Also train these shorter prefixes of the embedding."""
     contrastive: _Weight = 1.0

@@ -55,13 +55,20 @@ class Work:
 
     def once(self, name: str, make: Callable[[], object]) -> None:
         """Make something unless it was made, and note what it took, in a file of its own: others may be at work too."""
-        if not (self._seconds / name).exists():
+        if not self.has(name):
             began = time.monotonic()
             make()
-            taken = f"{time.monotonic() - began:.1f}"
-            with whole_file(self._seconds / name) as path:
-                path.write_text(taken)
-            print(f"{name}: {taken} s", flush=True)
+            self.note(name, time.monotonic() - began)
+
+    def has(self, name: str) -> bool:
+        """Whether something was made."""
+        return (self._seconds / name).exists()
+
+    def note(self, name: str, seconds: float) -> None:
+        """Note that something was made, and what it took."""
+        with whole_file(self._seconds / name) as path:
+            path.write_text(f"{seconds:.1f}")
+        print(f"{name}: {seconds:.1f} s", flush=True)
 
 
 def plain(name: str) -> str:
@@ -106,29 +113,35 @@ def train_remedy(work: Work, name: str) -> None:
     train(read_recipe(path), output, resume=resume, say=print)
 
 
-def fit(work: Work, model: str, method: str, alpha: float, name: str) -> None:
-    """Fit a debiasing of a model that has a name, and name that."""
-    from mteb_hybrid.debias.command import FitChoices, fit_to_file
+def fit(work: Work, model: str, wanted: dict[str, tuple[str, float | None]]) -> None:
+    """Fit debiasings of a model that has a name, and name them; its passages are encoded once, and count for each."""
+    from mteb_hybrid.data.corpus_files import load_corpus
+    from mteb_hybrid.debias.file import write_debiasing
+    from mteb_hybrid.debias.fit import encode_passages, fit_debiasing
+    from mteb_hybrid.debias.plain import find_plain, load_plain
     from mteb_hybrid.models import add_model
 
-    path = work.folder / f"{name}.safetensors"
-    path.unlink(missing_ok=True)
-    choices = FitChoices(
-        model=model,
-        revision=None,
-        pairs=str(work.corpus),
-        pairs_revision=None,
-        languages=None,
-        rows=None,
-        mteb_tasks=("MLQAR",),
-        method=method,  # type: ignore[arg-type]
-        alpha=alpha,
-        source=None,
-        components=1,
-        apply=None,
-    )
-    fit_to_file(choices, path, batch_size=32, device=None, show_progress_bar=False)
-    add_model(name, model, debias=str(path))
+    if all(work.has(name) for name in wanted):
+        return
+    base, corpus, began = find_plain(model, None), load_corpus(work.corpus), time.monotonic()
+    encoded = encode_passages(load_plain(base), corpus)
+    encoding = time.monotonic() - began
+    for name, (method, alpha) in wanted.items():
+        path, began = work.folder / f"{name}.safetensors", time.monotonic()
+        kind = method.rpartition(" ")[2]  # of "hybrid + shift"
+        strength = 1.0 if alpha is None else alpha
+        debiasing = fit_debiasing(
+            encoded,
+            corpus,
+            kind,  # type: ignore[arg-type]
+            base=base,
+            alpha=strength,
+            mteb_tasks=("MLQAR",),
+        )
+        path.unlink(missing_ok=True)
+        write_debiasing(debiasing, path)
+        add_model(name, model, debias=str(path))
+        work.note(name, encoding + time.monotonic() - began)
 
 
 def merge_with_base(work: Work, weight: float, name: str) -> None:
@@ -217,11 +230,8 @@ def main(arguments: Iterable[str] | None = None) -> int:
     others = {"centering": ("centering", None), "lir": ("lir", None)}
     hybrid_shifts = {f"hybrid-shift-{alpha:g}": ("hybrid + shift", alpha) for alpha in ALPHAS[1:]}
     merges = {f"merge-{weight:g}": ("hybrid merged with base", weight) for weight in ALPHAS[1:-1]}
-    for name, (method, alpha) in {**shifts, **others}.items():
-        strength = 1.0 if alpha is None else alpha
-        work.once(name, lambda n=name, m=method, a=strength: fit(work, "untrained", m, a, n))  # type: ignore[misc]
-    for name, (_, alpha) in hybrid_shifts.items():
-        work.once(name, lambda n=name, a=alpha: fit(work, "hybrid", "shift", a, n))  # type: ignore[misc]
+    fit(work, "untrained", {**shifts, **others})
+    fit(work, "hybrid", {**hybrid_shifts})
     for name, (_, weight) in merges.items():
         work.once(name, lambda n=name, w=weight: merge_with_base(work, w, n))  # type: ignore[misc]
     evaluate_all(work, ["untrained", *shifts, *others], held_out=True)

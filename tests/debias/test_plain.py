@@ -198,6 +198,10 @@ def test_all_that_is_made_of_one_model_shares_its_encodings(folder: Path, file: 
     first, second = load_plain(base, device="cpu"), load_plain(base, device="cpu")
     shared = SharedEncodings()
     assert shared._identity(first) == shared._identity(second)
+    third = registry._meta(add_model("whole", str(folder))).load_model(device="cpu")
+    fair = registry._meta(add_model("fair", str(folder), debias=str(file))).load_model(device="cpu")
+    assert isinstance(fair, DebiasedEncoder)
+    assert shared._identity(third) == shared._identity(fair.inner) != shared._identity(first)
 
 
 def _load(named: NamedModel) -> Any:

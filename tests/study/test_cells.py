@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mteb_hybrid.models import check_name
+from mteb_hybrid.settings.yaml_lines import YamlFile, dump_yaml, parse_yaml
 from mteb_hybrid.study.cells import Cell, strategy_of
 from mteb_hybrid.training.recipe import Recipe
 from mteb_hybrid.training.recipe_file import check_recipe, dump_recipe
-from mteb_hybrid.settings.yaml_lines import YamlFile, dump_yaml, parse_yaml
 
 BASE: dict[str, Any] = {"model": {"base": "org/a-base"}, "data": [{"source": "MLQA-R"}]}
 

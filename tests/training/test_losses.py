@@ -11,6 +11,7 @@ import pytest
 import torch
 from datasets import Dataset
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
+from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 from tokenizers import Tokenizer, models, pre_tokenizers
 from torch import Tensor, nn
@@ -87,10 +88,49 @@ def test_symmetric_is_the_mean_of_both_directions() -> None:
     assert value(loss).item() == pytest.approx((infonce(COSINES, 0.5) + infonce(turned, 0.5)) / 2)
 
 
+@pytest.mark.parametrize("mini_batch_size", [None, 1, 5])
+@pytest.mark.parametrize("options", [{}, {"keep": 1.0}], ids=["alone", "beside another"])
+def test_hard_negatives_are_further_passages_of_their_own_query(
+    options: dict[str, float], mini_batch_size: int | None
+) -> None:
+    loss = build_loss(encoder(), LossSettings(temperature=0.5, mini_batch_size=mini_batch_size, **options))
+    cosines = [[1.0, 0.0, 0.0, -math.inf], [-0.6, 0.48, -math.inf, 0.6]]
+    assert value(loss, NEGATIVES).item() == pytest.approx(infonce(cosines, 0.5))
+    # whatever was read before, of pairs without negatives it is the library's loss to the bit
+    library = MultipleNegativesRankingLoss(encoder(), scale=2.0)
+    assert value(build_loss(encoder(), LossSettings(temperature=0.5))).item() == value(library).item()
+    assert value(loss).item() == pytest.approx(infonce(COSINES, 0.5))
+
+
+@pytest.mark.parametrize("mini_batch_size", [None, 1, 5])
+@pytest.mark.parametrize("options", [{}, {"keep": 1.0}], ids=["alone", "beside another"])
+def test_hard_negatives_may_be_shared_by_all_queries(options: dict[str, float], mini_batch_size: int | None) -> None:
+    settings = LossSettings(temperature=0.5, mini_batch_size=mini_batch_size, share_negatives=True, **options)
+    assert value(build_loss(encoder(), settings), NEGATIVES).item() == pytest.approx(infonce(COSINES_OF_NEGATIVES, 0.5))
+
+
 @pytest.mark.parametrize("mini_batch_size", [None, 1])
-def test_hard_negatives_are_further_passages_of_every_query(mini_batch_size: int | None) -> None:
+def test_a_negative_that_answers_another_query_does_it_no_harm(mini_batch_size: int | None) -> None:
+    """Row 1 has the passage of row 2 as its negative: row 2 loses nothing by it, and its passage is not pushed away."""
     loss = build_loss(encoder(), LossSettings(temperature=0.5, mini_batch_size=mini_batch_size))
-    assert value(loss, NEGATIVES).item() == pytest.approx(infonce(COSINES_OF_NEGATIVES, 0.5))
+    given = (*COLUMNS, ("p2", "n2"))
+    cosines = [[1.0, 0.0, 0.0, -math.inf], [-0.6, 0.48, -math.inf, 0.6]]
+    assert value(loss, given).item() == pytest.approx(infonce(cosines, 0.5))
+    shared = build_loss(encoder(), LossSettings(temperature=0.5, share_negatives=True))
+    assert value(shared, given).item() > value(loss, given).item() + 0.1
+
+
+@pytest.mark.parametrize("mini_batch_size", [None, 1])
+def test_gradients_of_own_negatives_by_hand(mini_batch_size: int | None) -> None:
+    """Those of the formula, by automatic differentiation of it."""
+    loss = build_loss(encoder(), LossSettings(temperature=0.5, mini_batch_size=mini_batch_size, symmetric=True))
+    table = torch.tensor(list(VECTORS.values()), requires_grad=True)
+    q, p, n = (torch.nn.functional.normalize(table[first : first + 2], dim=1) for first in (0, 2, 4))
+    scores = 2 * torch.cat([q @ p.T, (q * n).sum(dim=1, keepdim=True)], dim=1)
+    rows = torch.arange(2)
+    both = torch.nn.functional.cross_entropy(scores, rows) + torch.nn.functional.cross_entropy(2 * p @ q.T, rows)
+    (both / 2).backward()
+    torch.testing.assert_close(gradient(loss, NEGATIVES), table.grad)
 
 
 def test_matryoshka_adds_prefixes_to_the_whole_embedding() -> None:

@@ -10,7 +10,7 @@ import pytest
 import mteb_hybrid  # noqa: F401  # registers the tasks
 from mteb_hybrid.data.corpus_files import BUILT_IN_SOURCES
 from mteb_hybrid.errors import HybridError
-from mteb_hybrid.publishing.licences import BUILT_IN_LICENSES, HUB_LICENSES, choose_license
+from mteb_hybrid.licences import BUILT_IN_LICENSES, HUB_LICENSES, choose_license
 
 NC, SA, APACHE = "cc-by-nc-4.0", "cc-by-sa-4.0", "apache-2.0"
 

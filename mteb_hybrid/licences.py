@@ -1,4 +1,4 @@
-"""Which licence a model can be given, by what its training data allow.
+"""Which licence a model or a corpus can be given, by what its data allow.
 
 This is not legal advice. Whether a model derives from the texts it was trained on is decided differently from place to
 place; here the cautious reading is taken: what the data's licence demands of adaptations, it demands of the model.

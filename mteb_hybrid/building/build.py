@@ -1,0 +1,188 @@
+"""Builds a corpus: reads its sources, and does to them what the build file says, stage by stage.
+
+All that is in between lies in a folder beside the corpus until it is whole. Killed, the same call goes on there.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mteb_hybrid.building.build_file import BuildSettings
+from mteb_hybrid.building.cleaning import Clean
+from mteb_hybrid.building.engines import Engine
+from mteb_hybrid.building.finish import write_corpus
+from mteb_hybrid.building.read import ReadUnit
+from mteb_hybrid.building.sources.read import SourceFacts, describe
+from mteb_hybrid.building.stages import decontaminate, drop_duplicates, translate
+from mteb_hybrid.building.translation.settings import TranslationSettings
+from mteb_hybrid.building.work import Shards, stage_record
+from mteb_hybrid.data.corpus_lock import CorpusLock, StageRecord, file_digest
+from mteb_hybrid.errors import HybridError, one_line
+from mteb_hybrid.whole import whole_folder
+
+ROWS = 50_000
+"""Rows of a shard as they are read: what a kill costs at most, in each stage."""
+
+_IDENTITY = "identity.json"
+
+
+@dataclass
+class Progress:
+    """What is known of a build by and by.
+
+    Attributes:
+        facts: of each source.
+        settings: every revision in them as it was resolved.
+        work: the folder of what is in between.
+        run: the engine.
+        show_progress_bar: of what no engine runs.
+        shards: where the corpus is now.
+        stages: what was done to each source.
+        translation: what was translated by what.
+        decontamination: what the corpus was held against.
+        found: what was found there, a line each.
+    """
+
+    facts: tuple[SourceFacts, ...]
+    settings: BuildSettings
+    work: Path
+    run: Engine
+    show_progress_bar: bool
+    shards: Shards = field(default_factory=dict)
+    stages: dict[str, list[StageRecord]] = field(default_factory=dict)
+    translation: dict[str, Any] | None = None
+    decontamination: dict[str, Any] | None = None
+    found: list[dict[str, Any]] = field(default_factory=list)
+
+    def passed(self, stage: str, names: Iterable[str] | None = None) -> None:
+        """Note what a stage did to each source, or to some."""
+        for name in self.shards if names is None else names:
+            self.stages[name].append(stage_record(stage, self.shards[name]))
+
+
+def build_corpus(
+    settings: BuildSettings,
+    output: Path,
+    run: Engine,
+    *,
+    overwrite: bool = False,
+    show_progress_bar: bool = True,
+    say: Callable[[str], None] = lambda _: None,
+) -> CorpusLock:
+    """Build a corpus.
+
+    Args:
+        settings: of ``read_build_file``.
+        output: the folder of the corpus: a Parquet file for each source, ``corpus.lock.json``, and what was found of
+            benchmarks, as ``decontamination.jsonl``.
+        run: what does the work on shards.
+        overwrite: replace a corpus that is there, and begin anew where one was begun with other settings.
+        show_progress_bar: whether to show how far it is.
+        say: is told what happens, a line at a time.
+
+    Returns:
+        The lock of the corpus. The same settings and sources give the same bytes, whatever the engine.
+
+    Raises:
+        HybridError: a source, a model or the data of a task cannot be had, which shows before anything long begins
+            where it can; nothing is left; or the folder cannot be written.
+    """
+    if output.exists() and not overwrite:
+        raise HybridError(f"{output} exists; choose another --output, or replace it with --overwrite")
+    facts = tuple(map(describe, settings.sources))
+    _check_names(facts, settings.translation)
+    cleans = [Clean(source.cleaning or settings.cleaning) for source in settings.sources]
+    settings = _resolved(settings, facts)
+    work = _work_folder(settings, output, overwrite)
+    progress = Progress(facts, settings, work, run, show_progress_bar)
+    for stage in (_prepare, _read(cleans), drop_duplicates, translate, decontaminate):
+        stage(progress, say)
+    lock = write_corpus(progress, settings.name or output.name, output, say)
+    shutil.rmtree(work, ignore_errors=True)
+    return lock
+
+
+def _prepare(progress: Progress, say: Callable[[str], None]) -> None:
+    """Look for what later stages need, before the long ones."""
+    from mteb_hybrid.building.decontamination.index import build_index
+    from mteb_hybrid.building.translation.plan import plan_translation
+
+    if progress.settings.decontamination is not None:
+        say("decontaminate: reading the tasks' texts")
+        build_index(progress.settings.decontamination, progress.work / "index")
+    if progress.settings.translation is not None:
+        plan_translation(progress.settings.translation, progress.work / "models")
+
+
+def _read(cleans: Sequence[Clean]) -> Callable[[Progress, Callable[[str], None]], None]:
+    def stage(progress: Progress, say: Callable[[str], None]) -> None:
+        units = {
+            facts.name: ReadUnit(source, clean, progress.work / "read" / facts.name, ROWS)
+            for facts, source, clean in zip(progress.facts, progress.settings.sources, cleans, strict=True)
+        }
+        progress.run([unit for unit in units.values() if not unit.is_done()], "sources")
+        outcomes = {name: unit.outcome() for name, unit in units.items()}
+        progress.shards = {name: shards for name, (shards, _) in outcomes.items()}
+        progress.stages = {name: [record] for name, (_, record) in outcomes.items()}
+        progress.passed("clean")
+        for name, (before, after) in progress.stages.items():
+            say(f"{name}: {before.rows:,} rows read, {after.rows:,} left after cleaning")
+
+    return stage
+
+
+def _check_names(facts: tuple[SourceFacts, ...], translation: TranslationSettings | None) -> None:
+    """Names are names of files, and what is translated is there."""
+    names = [each.name for each in facts]
+    for number, name in enumerate(names):
+        if name.casefold() in {other.casefold() for other in names[:number]}:
+            raise HybridError(f"sources: two are called {one_line(name, 60)}; give each its own name")
+        if not name.replace("-", "").replace("_", "").replace(".", "").isalnum() or name.startswith("."):
+            raise HybridError(
+                f"sources: {one_line(name, 60)!r} is no name of a file; give it a name of letters and digits"
+            )
+    for name in (translation.sources if translation else None) or ():
+        if name not in names:
+            raise HybridError(f"translation.sources: there is no {one_line(name, 60)}; there are {', '.join(names)}")
+
+
+def _resolved(settings: BuildSettings, facts: tuple[SourceFacts, ...]) -> BuildSettings:
+    """The settings with the revisions that are read, so that building again reads the same."""
+    sources = [
+        source if source.files is not None else source.model_copy(update={"revision": each.revision})
+        for source, each in zip(settings.sources, facts, strict=True)
+    ]
+    return settings.model_copy(update={"sources": sources})
+
+
+def file_revisions(settings: BuildSettings) -> Iterator[str | None]:
+    """What pins each source that is a file: its checksum."""
+    for source in settings.sources:
+        path = Path(source.source).expanduser()
+        yield f"sha256:{file_digest(path)}" if path.is_file() else None
+
+
+def _work_folder(settings: BuildSettings, output: Path, overwrite: bool) -> Path:
+    """The folder of what is in between: that of an interrupted build of the same settings, or a new one."""
+    work = output.with_name(f"{output.name}.building")
+    identity = json.dumps([settings.model_dump(mode="json", exclude_defaults=True), list(file_revisions(settings))])
+    try:
+        if work.exists() and (work / _IDENTITY).read_text(encoding="utf-8") == identity:
+            return work
+    except OSError:
+        pass  # of a build that was killed as it began, or of something else
+    if work.exists() and not overwrite:
+        raise HybridError(f"{work} holds an unfinished build of other settings or files; begin anew with --overwrite")
+    try:
+        shutil.rmtree(work, ignore_errors=True)
+        work.absolute().parent.mkdir(parents=True, exist_ok=True)
+        with whole_folder(work) as folder:
+            (folder / _IDENTITY).write_text(identity, encoding="utf-8")
+    except OSError as error:
+        raise HybridError(f"cannot write {work} ({error.strerror or error}); choose another --output") from None
+    return work
