@@ -34,10 +34,12 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# BENCH="--model FOLDER" measures with a model of your own; EVALUATION="--sample 16" and TRAINING are options of one part.
+# BENCH="--model FOLDER" measures with a model of your own; EVALUATION="--sample 16", TRAINING and BUILDING="--rows 1000000"
+# are options of one part.
 bench: $(READY)
 	$(BIN)/python -m tests.benchmarks.bench_evaluation $(BENCH) $(EVALUATION)
 	$(BIN)/python -m tests.benchmarks.bench_training $(BENCH) $(TRAINING)
+	$(BIN)/python -m tests.benchmarks.bench_building $(BUILDING)
 
 # The descriptive statistics in tasks/, after data or tasks have changed.
 stats: $(READY)
