@@ -82,11 +82,11 @@ def test_changes_of_the_recipe_and_of_the_study(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "parts"),
     [
-        ("recipe:", "recipes:", ["line 1", "recipes is no part of a study", "did you mean recipe?"]),
-        ("axes:", "axis:", ["line 5", "axis is no part", "axes"]),
-        ("grids:", "grid:", ["line 12", "grid is no part", "did you mean grids?"]),
-        ("tasks:", "task:", ["line 15", "task is no part", "did you mean tasks?"]),
-        ("tasks:", "baseline: [a]\ntasks:", ["line 15", "baseline is no part", "did you mean baselines?"]),
+        ("recipe:", "recipes:", ["line 1", "recipes is no setting", "did you mean recipe?"]),
+        ("axes:", "axis:", ["line 5", "axis is no setting", "axes"]),
+        ("grids:", "grid:", ["line 12", "grid is no setting", "did you mean grids?"]),
+        ("tasks:", "task:", ["line 15", "task is no setting", "did you mean tasks?"]),
+        ("tasks:", "baseline: [a]\ntasks:", ["line 15", "baseline is no setting", "did you mean baselines?"]),
         ("tasks:", "qestion: why\ntasks:", ["line 15", "did you mean question?"]),
         ("tasks:", "zzz: 1\ntasks:", ["line 15", "possible: question, recipe"]),
         ("  model:", "  modle:", ["line 2", "modle is no setting", "did you mean model?"]),
@@ -105,9 +105,9 @@ def test_changes_of_the_recipe_and_of_the_study(tmp_path: Path) -> None:
         ("seed: [1, 2]", "output: [a, b]", ["line 14", "output", "cannot be varied"]),
         ("seed: [1, 2]", "preset: [e5, tiny]", ["line 14", "preset", "cannot be varied"]),
         ("  start:", "  seed:", ["line 6", "axes.seed has the name of a setting"]),
-        ("[ParallelWorld]\n", "[]\n", ["line 15", "tasks is []", "one or more names of tasks"]),
+        ("[ParallelWorld]\n", "[]\n", ["line 15", "tasks is []", "a list of one or more"]),
         ("tasks: [ParallelWorld]\n", "", ["tasks is missing"]),
-        ("tasks: [ParallelWorld]", "tasks: ParallelWorld", ["line 15", "tasks must be a list"]),
+        ("tasks: [ParallelWorld]", "tasks: ParallelWorld", ["line 15", "it must be a list"]),
         ("source: ParallelWorld", "source: nowhere.jsonl", ["line 3", "there is no file nowhere.jsonl"]),
         ("source: ParallelWorld", "source: ParalelWorld", ["line 3", "did you mean ParallelWorld?"]),
         ("base: mteb-hybrid/tiny", "base: ./nowhere", ["line 2", "model.base", "nowhere"]),
@@ -134,7 +134,7 @@ def test_a_fault_is_one_line_with_its_place(
     [
         ("nonsense", "SETTING=VALUE"),
         ("batches.alfa=1", "batches.alfa is no setting"),
-        ("task=[a]", "task is no part of a study"),
+        ("task=[a]", "task is no setting"),
         ("preset=e5", "a preset is named in the recipe"),
     ],
 )
