@@ -25,7 +25,7 @@ demo: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
-# Every endpoint of the Hub failing in every way; `test` tries a sixth of them.
+# Every endpoint of the Hub failing in every way; `test` tries an eighth of them.
 faults: $(READY)
 	ALL_FAULTS=1 $(BIN)/python -m pytest tests/publishing/test_faults.py
 
@@ -48,9 +48,10 @@ stats: $(READY)
 clean:
 	rm -rf $(VENV) demo build dist *.egg-info
 
-# torch comes first and pinned: what the others would choose may be gigabytes for other hardware.
+# torch comes first and pinned: what the others would choose may be gigabytes for other hardware. Nothing is compiled to
+# bytecode that may never be imported.
 $(READY): pyproject.toml constraints.txt setup.py
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable '.[dev]'
 	touch $@

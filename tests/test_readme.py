@@ -12,6 +12,8 @@ from textwrap import dedent
 import pytest
 
 from mteb_hybrid import load_collection, load_corpus, read_recipe, save_corpus
+from mteb_hybrid.building.build_file import read_build_file
+from mteb_hybrid.building.sources.read import describe
 from mteb_hybrid.study.study_file import read_study
 
 ROOT = Path(__file__).parents[1]
@@ -57,7 +59,7 @@ def test_the_training_rows_are_a_corpus(tmp_path: Path) -> None:
 
 
 def test_the_recipe_is_one_with_the_objectives_as_well(tmp_path: Path) -> None:
-    _, text, objectives = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
+    _, text, _, objectives = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
     path = tmp_path / "recipe.yaml"
     path.write_text(text + objectives, encoding="utf-8")
     loss = read_recipe(path).loss
@@ -77,6 +79,15 @@ def test_the_study_is_one(tmp_path: Path) -> None:
     assert Counter((recipe.batches.alpha, recipe.seed) for recipe in recipes) == Counter(
         [(alpha, seed) for alpha in (0, 0.5, 1) for seed in (1, 2, 3)] + [(0.25, 1), (0.75, 1)]
     )
+
+
+def test_the_build_file_is_one(tmp_path: Path) -> None:
+    path = tmp_path / "data.yaml"
+    path.write_text(re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)[2], encoding="utf-8")
+    settings = read_build_file(path)
+    assert describe(settings.sources[0]).languages == ("en", "de", "ar")
+    assert settings.translation is not None
+    assert settings.translation.languages == ["de", "ar"]
 
 
 @pytest.mark.slow

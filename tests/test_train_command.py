@@ -443,6 +443,7 @@ def test_a_named_model_is_found_by_mteb(here: Path, command: Forks) -> None:
 # ---- real processes, and several
 
 LONG = ("--set", "training.max_steps=1000", "--set", "training.save_steps=50", "-q")
+LONG_FOR_TWO = ("--set", "training.max_steps=300", "--set", "training.save_steps=20", "-q")
 PYTHON = (sys.executable, "-m", "mteb_hybrid", "train", "recipe.yaml")
 
 
@@ -526,17 +527,17 @@ def test_two_processes_train_on_the_batches_of_one(here: Path) -> None:
 @pytest.mark.slow
 def test_two_processes_interrupted(here: Path) -> None:
     """They stop at one step, and resumed end with the weights of two that were not; one does not resume two."""
-    code, _, err = ended(start(here, *two_processes(), *LONG, "--output", "whole"))
+    code, _, err = ended(start(here, *two_processes(), *LONG_FOR_TWO, "--output", "whole"))
     assert code == 0, err
-    code, _, err = interrupted(here, signal.SIGINT, *two_processes(), *LONG, "--output", "ours")
+    code, _, err = interrupted(here, signal.SIGINT, *two_processes(), *LONG_FOR_TWO, "--output", "ours")
     assert code
     assert not (here / "ours").exists()
     (line,) = (line for line in err.splitlines() if line.startswith("mteb-hybrid:"))
     assert "with a checkpoint; the same command with --resume goes on" in line
-    code, _, err = ended(start(here, *PYTHON, *LONG, "--output", "ours", "--resume"))
+    code, _, err = ended(start(here, *PYTHON, *LONG_FOR_TWO, "--output", "ours", "--resume"))
     assert code == 2
     told(err, "the number of processes changed")
-    code, _, err = ended(start(here, *two_processes(), *LONG, "--output", "ours", "--resume"))
+    code, _, err = ended(start(here, *two_processes(), *LONG_FOR_TWO, "--output", "ours", "--resume"))
     assert code == 0, err
     assert weights(here / "ours") == weights(here / "whole")
     assert record(here / "ours").batches_digest == record(here / "whole").batches_digest

@@ -21,6 +21,7 @@ from mteb_hybrid.building.sources.read import SourceFacts, describe
 from mteb_hybrid.building.stages import decontaminate, drop_duplicates, translate
 from mteb_hybrid.building.translation.settings import TranslationSettings
 from mteb_hybrid.building.work import Shards, stage_record
+from mteb_hybrid.data.corpus_files import BUILT_IN_COMMITS
 from mteb_hybrid.data.corpus_lock import CorpusLock, StageRecord, file_digest
 from mteb_hybrid.errors import HybridError, one_line
 from mteb_hybrid.whole import whole_folder
@@ -160,17 +161,17 @@ def _resolved(settings: BuildSettings, facts: tuple[SourceFacts, ...]) -> BuildS
     return settings.model_copy(update={"sources": sources})
 
 
-def file_revisions(settings: BuildSettings) -> Iterator[str | None]:
-    """What pins each source that is a file: its checksum."""
+def own_revisions(settings: BuildSettings) -> Iterator[str | None]:
+    """What pins each source that has no revision to name: a file's checksum, the commit of what the package knows."""
     for source in settings.sources:
         path = Path(source.source).expanduser()
-        yield f"sha256:{file_digest(path)}" if path.is_file() else None
+        yield f"sha256:{file_digest(path)}" if path.is_file() else BUILT_IN_COMMITS.get(source.source)
 
 
 def _work_folder(settings: BuildSettings, output: Path, overwrite: bool) -> Path:
     """The folder of what is in between: that of an interrupted build of the same settings, or a new one."""
     work = output.with_name(f"{output.name}.building")
-    identity = json.dumps([settings.model_dump(mode="json", exclude_defaults=True), list(file_revisions(settings))])
+    identity = json.dumps([settings.model_dump(mode="json", exclude_defaults=True), list(own_revisions(settings))])
     try:
         if work.exists() and (work / _IDENTITY).read_text(encoding="utf-8") == identity:
             return work

@@ -48,12 +48,12 @@ def write_corpus(progress: Progress, name: str, output: Path, say: Callable[[str
     Raises:
         HybridError: nothing is left, or the folder cannot be written.
     """
-    from mteb_hybrid.building.build import file_revisions
+    from mteb_hybrid.building.build import own_revisions
 
     files = []
     try:
         with whole_folder(output.absolute().with_name(f".{output.name}.new")) as folder:
-            for facts, pinned in zip(progress.facts, file_revisions(progress.settings), strict=True):
+            for facts, pinned in zip(progress.facts, own_revisions(progress.settings), strict=True):
                 stages = progress.stages[facts.name]
                 if not stages[-1].rows:
                     say(f"{facts.name}: nothing is left of it; it is no part of the corpus")

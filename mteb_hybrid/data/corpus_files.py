@@ -41,12 +41,14 @@ if TYPE_CHECKING:
 class _BuiltIn:
     load: Callable[[], ParallelCollection]
     trained_on: tuple[str, ...] = ()
+    commit: str | None = None
 
 
 _BUILT_IN = {
     "MLQA-R": _BuiltIn(
         partial(load_lareqa, MLQA_R, "MLQA-R"),
         ("MLQARMonolingual", "MLQARCrossLingual", "MLQARMultilingual", "MLQARLanguageBias", "MLQAR"),
+        MLQA_R.commit,
     ),
     "XQuAD-R": _BuiltIn(
         partial(load_lareqa, XQUAD_R, "XQuAD-R"),
@@ -58,6 +60,7 @@ _BUILT_IN = {
             "XQuADR",
             "XQuADRXtremeR",
         ),
+        XQUAD_R.commit,
     ),
     # The tasks hold the facts below 400; 414 is the next multiple of 18, so that no entity is shared with them.
     "ParallelWorld": _BuiltIn(partial(generate_world, 4000, first=414)),
@@ -68,6 +71,9 @@ BUILT_IN_SOURCES: tuple[str, ...] = tuple(_BUILT_IN)
 
 BUILT_IN_TASKS: Mapping[str, tuple[str, ...]] = {name: built_in.trained_on for name, built_in in _BUILT_IN.items()}
 """The mteb tasks that hold the texts of each."""
+
+BUILT_IN_COMMITS: Mapping[str, str | None] = {name: built_in.commit for name, built_in in _BUILT_IN.items()}
+"""The upstream commit of each; None of what is generated."""
 
 _SUFFIXES = (".jsonl", ".parquet")
 _JSONL_BYTES = 1 << 24  # parsed at a time

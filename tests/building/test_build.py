@@ -23,6 +23,7 @@ from mteb_hybrid.data.corpus_files import load_corpus
 from mteb_hybrid.data.corpus_lock import LOCK, CorpusLock, read_lock
 from mteb_hybrid.data.world import generate_world
 from mteb_hybrid.errors import HybridError
+from tests.building.test_engines import Square
 
 pytest.importorskip("duckdb", reason="duckdb is missing: pip install 'mteb-hybrid[data]'")
 
@@ -291,11 +292,14 @@ def test_files_without_what_is_asked_for_are_left_out(here: Path) -> None:
 
 @pytest.mark.slow
 def test_ray_gives_the_same_bytes(here: Path) -> None:
-    """On two workers of this machine."""
+    """On two workers of this machine; and a fault that the user can mend is told as elsewhere."""
     ray = pytest.importorskip("ray", reason="Ray Data is missing: pip install 'mteb-hybrid[ray]'")
     build(here / "corpus")
+    run = engine("ray", processes=2, show_progress_bar=False)
     try:
-        build(here / "ray", engine("ray", processes=2, show_progress_bar=False))
+        build(here / "ray", run)
+        with pytest.raises(HybridError, match="no square of 13"):
+            run([Square(here, 13)], "squares")
     finally:
         ray.shutdown()
     assert contents(here / "ray") == {

@@ -51,20 +51,6 @@ def test_units_through_datasets(tmp_path: Path, processes: int) -> None:
         squares(tmp_path / "b", run, [12, 13])
 
 
-@pytest.mark.slow
-def test_units_through_ray(tmp_path: Path) -> None:
-    """On two workers of this machine."""
-    ray = pytest.importorskip("ray", reason="Ray Data is missing: pip install 'mteb-hybrid[ray]'")
-    run = engine("ray", processes=2, show_progress_bar=False)
-    try:
-        assert squares(tmp_path / "a", run, list(range(5))) == EXPECTED
-        assert str(os.getpid()) not in {path.read_text() for path in (tmp_path / "a").glob("*.by")}
-        with pytest.raises(HybridError, match="no square of 13"):
-            squares(tmp_path / "b", run, [13])
-    finally:
-        ray.shutdown()
-
-
 def test_ray_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "ray", None)
     with pytest.raises(HybridError, match=r"pip install 'mteb-hybrid\[ray\]'"):
