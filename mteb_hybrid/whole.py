@@ -36,3 +36,17 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         partial.rename(folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def replace_folder(new: Path, place: Path) -> None:
+    """Put a whole folder in a place; what was there is gone afterwards.
+
+    Killed in the middle, what was there may lie beside it as ``.NAME.old``: nothing is removed before the new one is
+    in its place.
+    """
+    old = place.with_name(f".{place.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if place.exists():
+        place.rename(old)
+    new.rename(place)
+    shutil.rmtree(old, ignore_errors=True)

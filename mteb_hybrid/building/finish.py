@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import shutil
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,7 +17,7 @@ from mteb_hybrid.building.shards import read_shard
 from mteb_hybrid.data.corpus_lock import LOCK, CorpusLock, FileRecord, file_digest, write_lock
 from mteb_hybrid.errors import HybridError
 from mteb_hybrid.licences import choose_license
-from mteb_hybrid.whole import whole_folder
+from mteb_hybrid.whole import replace_folder, whole_folder
 
 if TYPE_CHECKING:
     from mteb_hybrid.building.build import Progress
@@ -51,8 +52,10 @@ def write_corpus(progress: Progress, name: str, output: Path, say: Callable[[str
     from mteb_hybrid.building.build import own_revisions
 
     files = []
+    new = output.absolute().with_name(f".{output.name}.new")
     try:
-        with whole_folder(output.absolute().with_name(f".{output.name}.new")) as folder:
+        shutil.rmtree(new, ignore_errors=True)  # of a run that was killed just before the end
+        with whole_folder(new) as folder:
             for facts, pinned in zip(progress.facts, own_revisions(progress.settings), strict=True):
                 stages = progress.stages[facts.name]
                 if not stages[-1].rows:
@@ -79,18 +82,10 @@ def write_corpus(progress: Progress, name: str, output: Path, say: Callable[[str
                 (folder / FOUND).write_text("".join(lines), encoding="utf-8")
             lock = _lock(progress, name, files)
             write_lock(lock, folder / LOCK)
-        _put_in_place(output.absolute().with_name(f".{output.name}.new"), output)
+        replace_folder(new, output.absolute())
     except OSError as error:
         raise HybridError(f"cannot write {output} ({error.strerror or error}); make room, or choose another") from None
     return lock
-
-
-def _put_in_place(new: Path, output: Path) -> None:
-    import shutil
-
-    if output.exists():
-        shutil.rmtree(output)
-    new.rename(output)
 
 
 def _write_file(shards: Sequence[Path], path: Path) -> None:

@@ -16,6 +16,7 @@ from mteb_hybrid.building.shards import languages_of
 from mteb_hybrid.data.built_corpus import find_built
 from mteb_hybrid.data.corpus_lock import LOCK, CorpusLock, FileRecord, StageRecord, file_digest, write_lock
 from mteb_hybrid.errors import HybridError, one_line
+from mteb_hybrid.whole import replace_folder
 
 
 def mining_settings(values: Mapping[str, Any]) -> MiningSettings:
@@ -84,9 +85,7 @@ def mine_corpus(
         write_lock(lock, work / LOCK)
         if (corpus / FOUND).is_file():
             shutil.copyfile(corpus / FOUND, work / FOUND)
-        if output.exists():
-            shutil.rmtree(output)
-        work.rename(output)
+        replace_folder(work, output.absolute())
     except OSError as error:
         raise HybridError(f"cannot write {output} ({error.strerror or error}); choose another --output") from None
     return lock

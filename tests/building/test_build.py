@@ -199,6 +199,14 @@ def test_killed_again_and_again(here: Path, seed: int) -> None:
     assert kills
 
 
+def test_what_a_kill_at_the_very_end_left_behind_is_replaced(here: Path) -> None:
+    for name in (".corpus.new", ".corpus.old"):
+        (here / name / "inner").mkdir(parents=True)
+    build(here / "corpus")
+    assert build(here / "corpus", overwrite=True) == read_lock(here / "corpus" / LOCK)
+    assert sorted(path.name for path in here.glob(".corpus*")) == []
+
+
 def test_an_unfinished_build_of_something_else_is_not_gone_on_with(here: Path) -> None:
     with pytest.raises(Killed):
         build(here / "corpus", killing(3))
