@@ -17,10 +17,8 @@ from mteb_hybrid.building.decontamination.stage import Decontaminate, DropGroups
 from mteb_hybrid.building.duplicates import duplicates, without_duplicates
 from mteb_hybrid.building.shards import Kept, read_shard, write_shard
 from mteb_hybrid.building.signatures import DuplicateSettings, Signatures
-from mteb_hybrid.building.translation.put_back import put_back
-from mteb_hybrid.building.translation.run import files_of, run_jobs
-from mteb_hybrid.building.translation.shard import devices_of, translation_jobs
-from mteb_hybrid.building.translation.texts import distinct_texts
+from mteb_hybrid.building.translation.run import translate_corpus
+from mteb_hybrid.building.translation.shard import devices_of
 from mteb_hybrid.building.work import found_in, record_path, run_stage, write_record
 from mteb_hybrid.whole import whole_file, whole_folder
 
@@ -110,15 +108,11 @@ def translate(progress: Progress, say: Say) -> None:
 
 def _translate(progress: Progress, plan: Plan, before: Sequence[Path], after: Sequence[Path], record: Path) -> None:
     texts = progress.work / "texts"
-    jobs = translation_jobs(distinct_texts(before, plan.settings, texts), plan, texts / "translated")
-    devices = devices_of(plan.settings)
-    if len(devices) > 1:  # a process each
-        run_jobs(jobs, devices)
-    else:
-        progress.run([job for job in jobs if not job.done()], "translations")
     for output in after:
         output.parent.mkdir(parents=True, exist_ok=True)
-    outcome = put_back(before, files_of(jobs, plan), plan.settings, texts, after)
+    one = len(devices_of(plan.settings)) == 1  # of several each has a process that the engines know nothing of
+    do = (lambda jobs: progress.run(jobs, "translations")) if one else None
+    outcome = translate_corpus(before, plan, texts, after, do)
     for shard in after:
         write_record(Kept(read_shard(shard)), record_path(shard))
     told = {

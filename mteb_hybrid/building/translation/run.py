@@ -20,7 +20,11 @@ Report = Callable[[int, int], None]
 
 
 def translate_corpus(
-    shards: Sequence[Path], plan: Plan, folder: Path, outputs: Sequence[Path], report: Report | None = None
+    shards: Sequence[Path],
+    plan: Plan,
+    folder: Path,
+    outputs: Sequence[Path],
+    do: Callable[[Sequence[Job]], None] | None = None,
 ) -> PutBack:
     """Make pairs of one language parallel.
 
@@ -31,14 +35,18 @@ def translate_corpus(
         plan: models and settings.
         folder: for what is in between.
         outputs: the file for each shard.
-        report: is told how far it is.
+        do: does the jobs that are not done; by default devices of this machine do.
 
     Raises:
         HybridError: a model cannot be had, or the memory or the disk is full.
     """
     texts = distinct_texts(shards, plan.settings, folder)
     jobs = translation_jobs(texts, plan, folder / "translated")
-    run_jobs(jobs, devices_of(plan.settings), report)
+    waiting = [job for job in jobs if not job.done()]
+    if do is None:
+        run_jobs(waiting, devices_of(plan.settings))
+    else:
+        do(waiting)
     return put_back(shards, files_of(jobs, plan), plan.settings, folder, outputs)
 
 
