@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mteb_hybrid.building.build_file import BuildSettings
 from mteb_hybrid.building.cleaning import Clean
@@ -26,6 +26,9 @@ from mteb_hybrid.data.corpus_lock import CorpusLock, StageRecord, file_digest
 from mteb_hybrid.errors import HybridError, one_line
 from mteb_hybrid.whole import whole_folder
 
+if TYPE_CHECKING:
+    from mteb_hybrid.building.translation.plan import Plan
+
 ROWS = 50_000
 """Rows of a shard as they are read: what a kill costs at most, in each stage."""
 
@@ -38,24 +41,28 @@ class Progress:
 
     Attributes:
         facts: of each source.
+        pinned: what pins each source that has no revision to name.
         settings: every revision in them as it was resolved.
         work: the folder of what is in between.
         run: the engine.
         show_progress_bar: of what no engine runs.
         shards: where the corpus is now.
         stages: what was done to each source.
+        plan: of the translation, with its models found.
         translation: what was translated by what.
         decontamination: what the corpus was held against.
         found: what was found there, a line each.
     """
 
     facts: tuple[SourceFacts, ...]
+    pinned: tuple[str | None, ...]
     settings: BuildSettings
     work: Path
     run: Engine
     show_progress_bar: bool
     shards: Shards = field(default_factory=dict)
     stages: dict[str, list[StageRecord]] = field(default_factory=dict)
+    plan: Plan | None = None
     translation: dict[str, Any] | None = None
     decontamination: dict[str, Any] | None = None
     found: list[dict[str, Any]] = field(default_factory=list)
@@ -99,8 +106,9 @@ def build_corpus(
     _check_names(facts, settings.translation)
     cleans = [Clean(source.cleaning or settings.cleaning) for source in settings.sources]
     settings = _resolved(settings, facts)
-    work = _work_folder(settings, output, overwrite)
-    progress = Progress(facts, settings, work, run, show_progress_bar)
+    pinned = tuple(_own_revisions(settings))
+    work = _work_folder(settings, pinned, output, overwrite)
+    progress = Progress(facts, pinned, settings, work, run, show_progress_bar)
     for stage in (_prepare, _read(cleans), drop_duplicates, translate, decontaminate):
         stage(progress, say)
     lock = write_corpus(progress, settings.name or output.name, output, say)
@@ -117,7 +125,7 @@ def _prepare(progress: Progress, say: Callable[[str], None]) -> None:
         say("decontaminate: reading the tasks' texts")
         build_index(progress.settings.decontamination, progress.work / "index")
     if progress.settings.translation is not None:
-        plan_translation(progress.settings.translation, progress.work / "models")
+        progress.plan = plan_translation(progress.settings.translation, progress.work / "models")
 
 
 def _read(cleans: Sequence[Clean]) -> Callable[[Progress, Callable[[str], None]], None]:
@@ -161,17 +169,17 @@ def _resolved(settings: BuildSettings, facts: tuple[SourceFacts, ...]) -> BuildS
     return settings.model_copy(update={"sources": sources})
 
 
-def own_revisions(settings: BuildSettings) -> Iterator[str | None]:
+def _own_revisions(settings: BuildSettings) -> Iterator[str | None]:
     """What pins each source that has no revision to name: a file's checksum, the commit of what the package knows."""
     for source in settings.sources:
         path = Path(source.source).expanduser()
         yield f"sha256:{file_digest(path)}" if path.is_file() else BUILT_IN_COMMITS.get(source.source)
 
 
-def _work_folder(settings: BuildSettings, output: Path, overwrite: bool) -> Path:
+def _work_folder(settings: BuildSettings, pinned: tuple[str | None, ...], output: Path, overwrite: bool) -> Path:
     """The folder of what is in between: that of an interrupted build of the same settings, or a new one."""
     work = output.with_name(f"{output.name}.building")
-    identity = json.dumps([settings.model_dump(mode="json", exclude_defaults=True), list(own_revisions(settings))])
+    identity = json.dumps([settings.model_dump(mode="json", exclude_defaults=True), pinned])
     try:
         if work.exists() and (work / _IDENTITY).read_text(encoding="utf-8") == identity:
             return work

@@ -49,14 +49,12 @@ def write_corpus(progress: Progress, name: str, output: Path, say: Callable[[str
     Raises:
         HybridError: nothing is left, or the folder cannot be written.
     """
-    from mteb_hybrid.building.build import own_revisions
-
     files = []
     new = output.absolute().with_name(f".{output.name}.new")
     try:
         shutil.rmtree(new, ignore_errors=True)  # of a run that was killed just before the end
         with whole_folder(new) as folder:
-            for facts, pinned in zip(progress.facts, own_revisions(progress.settings), strict=True):
+            for facts, pinned in zip(progress.facts, progress.pinned, strict=True):
                 stages = progress.stages[facts.name]
                 if not stages[-1].rows:
                     say(f"{facts.name}: nothing is left of it; it is no part of the corpus")

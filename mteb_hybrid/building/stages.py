@@ -85,19 +85,16 @@ def _judge(progress: Progress, settings: DuplicateSettings, verdicts: Path) -> N
 
 def translate(progress: Progress, say: Say) -> None:
     """Give the rows of one language the others."""
-    from mteb_hybrid.building.translation.plan import plan_translation
-
-    settings = progress.settings.translation
-    if settings is None:
+    if progress.plan is None:
         return
+    settings = progress.plan.settings
     folder, record = progress.work / "translated", progress.work / "translation.json"
     names = list(progress.shards) if settings.sources is None else settings.sources
     outputs = {name: [folder / name / shard.name for shard in progress.shards[name]] for name in names}
     before = [shard for name in names for shard in progress.shards[name]]
     after = [shard for shards in outputs.values() for shard in shards]
     if not record.exists():
-        plan = plan_translation(settings, progress.work / "models")
-        _translate(progress, plan, before, after, record)
+        _translate(progress, progress.plan, before, after, record)
     for shard in before:
         shard.unlink(missing_ok=True)
     progress.shards = {**progress.shards, **outputs}
