@@ -352,9 +352,6 @@ def test_the_record_says_what_was_done(held: Path, tmp_path: Path) -> None:
     assert (task.name, task.languages, task.queries, task.passages) == ("Held", ("en", "hi", "zh"), 90, 90)
     assert task.revision == collection({tag: HELD[tag] for tag in ("en", "hi", "zh")}).revision
     assert record.hits == {"exact": 4, "id": 1, "ngram": 2}
-    assert record.verdict == "clean"
-    assert decontamination_record(tmp_path / "index", hits, removed=False).verdict == "contaminated"
-    assert decontamination_record(tmp_path / "index", {"exact": 0}, removed=False).verdict == "clean"
     assert type(record).model_validate_json(record.model_dump_json()) == record
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -14,7 +13,9 @@ from mteb_hybrid.building.decontamination.texts import TaskRecord
 
 
 class DecontaminationRecord(BaseModel):
-    """What a corpus was held against, and what came of it.
+    """What a corpus was held against, and what was found and taken out.
+
+    Paraphrases, and translations without an id, are found by an encoder alone: without a ``model`` they may be there.
 
     Attributes:
         settings: what was asked for.
@@ -24,7 +25,6 @@ class DecontaminationRecord(BaseModel):
         index: the fingerprint of the index.
         hits: how many texts were found, by kind (``id``, ``exact``, ``ngram``, ``embedding``). What one kind has found
             the next does not look for.
-        removed: whether what was found is gone from the corpus.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -34,22 +34,14 @@ class DecontaminationRecord(BaseModel):
     model_revision: str | None
     index: str
     hits: dict[str, int]
-    removed: bool
-
-    @property
-    def verdict(self) -> Literal["clean", "contaminated"]:
-        """``clean``: nothing was found, or what was found is gone. Paraphrases and translations without an id are found
-        by an encoder alone: without a ``model``, clean says nothing of them."""
-        return "clean" if self.removed or not any(self.hits.values()) else "contaminated"
 
 
-def decontamination_record(folder: Path, hits: Mapping[str, int], *, removed: bool = True) -> DecontaminationRecord:
+def decontamination_record(folder: Path, hits: Mapping[str, int]) -> DecontaminationRecord:
     """Say what was done.
 
     Args:
         folder: of the index.
         hits: how many texts of the corpus were found, by kind.
-        removed: false where a corpus was only held against the index.
 
     Raises:
         HybridError: the index cannot be read.
@@ -62,5 +54,4 @@ def decontamination_record(folder: Path, hits: Mapping[str, int], *, removed: bo
         model_revision=manifest.model_revision,
         index=manifest.fingerprint,
         hits=dict(sorted(hits.items())),
-        removed=removed,
     )
