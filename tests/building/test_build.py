@@ -299,9 +299,10 @@ def test_files_without_what_is_asked_for_are_left_out(here: Path) -> None:
 
 
 @pytest.mark.slow
-def test_ray_gives_the_same_bytes(here: Path) -> None:
+def test_ray_gives_the_same_bytes(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On two workers of this machine; and a fault that the user can mend is told as elsewhere."""
     ray = pytest.importorskip("ray", reason="Ray Data is missing: pip install 'mteb-hybrid[ray]'")
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))  # where its workers find Square
     build(here / "corpus")
     run = engine("ray", processes=2, show_progress_bar=False)
     try:
