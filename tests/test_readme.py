@@ -14,6 +14,8 @@ import pytest
 from mteb_hybrid import load_collection, load_corpus, read_recipe, save_corpus
 from mteb_hybrid.building.build_file import read_build_file
 from mteb_hybrid.building.sources.read import describe
+from mteb_hybrid.reporting.recommend import recommend
+from mteb_hybrid.reporting.remedies import read_rows
 from mteb_hybrid.study.study_file import read_study
 
 ROOT = Path(__file__).parents[1]
@@ -116,3 +118,17 @@ def test_the_training_script_runs_with_the_stock_trainer(tmp_path: Path) -> None
     )
     assert process.returncode == 0, process.stderr
     assert 0 < float(process.stdout.rpartition("mean loss")[2]) < 5
+
+
+def test_the_table_of_remedies_is_that_of_its_rows() -> None:
+    rows = ROOT / "tests" / "benchmarks" / "results" / "remedies.json"
+    remedies = read_rows(rows)
+    for row in remedies:
+        label = row.strategy if row.alpha is None else f"{row.strategy}, alpha {row.alpha:g}"
+        assert row.seen is not None
+        assert row.unseen is not None
+        maps = (row.monolingual, row.cross_lingual, row.multilingual, row.seen.multilingual, row.unseen.multilingual)
+        cells = [label, *(f"{value:.3f}" for value in maps), f"{row.rank_distance:.1f}"]
+        assert f"| {' | '.join(cells)} | {100 * (row.top1_query_language or 0):.1f} % |" in README
+    assert "The rule's answer: **hybrid batches**" in README
+    assert "Recommended: hybrid; multilingual MAP" in recommend(remedies)
