@@ -121,7 +121,7 @@ def test_the_training_script_runs_with_the_stock_trainer(tmp_path: Path) -> None
 
 
 def test_the_table_of_remedies_is_that_of_its_rows() -> None:
-    rows = ROOT / "tests" / "benchmarks" / "results" / "remedies.json"
+    rows = ROOT / "tests" / "benchmarks" / "rows" / "remedies.json"
     remedies = read_rows(rows)
     for row in remedies:
         label = row.strategy if row.alpha is None else f"{row.strategy}, alpha {row.alpha:g}"
