@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 Features = dict[str, Any]
 
 PIECE = 8
-"""Texts that go through the model at once: 4 were no faster than 8, and 16 slower (E5 small, MLQA-R)."""
+"""Texts that go through the model at once: of 32 pairs of MLQA-R through E5 small, forward and back, 8 took two thirds of
+the time that the whole took, and 16 three quarters."""
 
 
 @contextmanager
@@ -40,7 +41,8 @@ def in_pieces(model: SentenceTransformer, size: int = PIECE) -> Iterator[None]:
             return whole(features, **options)
         lengths = mask.sum(dim=1)
         order = torch.argsort(lengths, stable=True)
-        pieces = [_piece(features, rows, int(lengths[rows].max())) for rows in order.split(size)]
+        parts = (order[begin : begin + size] for begin in range(0, len(order), size))
+        pieces = [_piece(features, rows, int(lengths[rows].max())) for rows in parts]
         embeddings = torch.cat([whole(piece, **options)["sentence_embedding"] for piece in pieces])
         return {"sentence_embedding": embeddings[torch.argsort(order)]}
 
