@@ -25,21 +25,23 @@ demo: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
-# Every endpoint of the Hub failing in every way; `test` tries an eighth of them.
+# Every endpoint of the Hub failing in every way, and every activity meeting every fault; `test` tries some of them.
 faults: $(READY)
 	ALL_FAULTS=1 $(BIN)/python -m pytest tests/publishing/test_faults.py
+	FAULTS=1 $(BIN)/python -m pytest tests/faults -s
 
 check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# BENCH="--model FOLDER" measures with a model of your own; EVALUATION="--sample 16", TRAINING and BUILDING="--rows 1000000"
-# are options of one part.
+# BENCH="--model FOLDER" measures with a model of your own; EVALUATION="--sample 16", TRAINING, BUILDING="--rows 1000000"
+# and POOL="--passages 10000000" are options of one part.
 bench: $(READY)
 	$(BIN)/python -m tests.benchmarks.bench_evaluation $(BENCH) $(EVALUATION)
 	$(BIN)/python -m tests.benchmarks.bench_training $(BENCH) $(TRAINING)
 	$(BIN)/python -m tests.benchmarks.bench_building $(BUILDING)
+	$(BIN)/python -m tests.benchmarks.bench_pool --folder bench $(POOL)
 
 # The descriptive statistics in tasks/, after data or tasks have changed.
 stats: $(READY)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+import warnings
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from mteb_hybrid.commands import (
     batches,
@@ -13,18 +15,21 @@ from mteb_hybrid.commands import (
     data,
     debias,
     doctor,
+    encode,
     evaluate,
     merge,
     models,
     publish,
+    rank,
     recommend,
     report,
     study,
     table,
     train,
 )
+from mteb_hybrid.commands.endings import sigterm_raises, tell_interrupted, tell_os_error
 from mteb_hybrid.commands.options import print_no_more
-from mteb_hybrid.errors import HybridError, one_line
+from mteb_hybrid.errors import HybridError, one_line, without_tokens
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,9 +40,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit code: 0 if all is well, 1 if the doctor found something, 2 for a fault the user can mend, 130 when
-        interrupted; of a training that was ended from outside, 128 and the number of the signal.
+        interrupted, 143 when ended by SIGTERM.
     """
-    options = _parser().parse_args(arguments)
+    try:
+        with sigterm_raises():
+            return _run(_parser().parse_args(arguments))
+    except KeyboardInterrupt as error:  # the first, or a second that came while the first was cleaned up after
+        return tell_interrupted(error, for_good=arguments is None)
+
+
+def _run(options: argparse.Namespace) -> int:
     _set_up_logging(options.verbosity)
     try:
         command: Callable[[argparse.Namespace], int] = options.command
@@ -47,12 +59,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except HybridError as error:
         print(f"mteb-hybrid: {one_line(error, 1000)}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("mteb-hybrid: interrupted; the same command goes on where it stopped", file=sys.stderr)
-        return 130
     except BrokenPipeError:  # the reader of our output, `head` say, has seen enough
         print_no_more()
         return 0
+    except OSError as error:  # of a disk that is full, say, wherever it was met
+        logging.getLogger("mteb_hybrid").info("it came from here", exc_info=True)
+        return tell_os_error(error)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -63,6 +75,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.set_defaults(verbosity=0)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     evaluate.add_parser(commands)
+    encode.add_parser(commands)
+    rank.add_parser(commands)
     table.add_parser(commands)
     compare.add_parser(commands)
     report.add_parser(commands)
@@ -79,8 +93,25 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+class _WithoutTokens(logging.Formatter):
+    """What libraries log may quote addresses, and what the Hub said."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return without_tokens(super().format(record))
+
+
+_format_warning = warnings.formatwarning
+
+
+def _warning_without_tokens(*told: Any, **more: Any) -> str:
+    return without_tokens(_format_warning(*told, **more))
+
+
 def _set_up_logging(verbosity: int) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(_WithoutTokens("%(message)s"))
+    warnings.formatwarning = _warning_without_tokens
     for name in ("mteb", "mteb_hybrid"):
         logging.getLogger(name).setLevel({-1: logging.ERROR, 0: logging.WARNING, 1: logging.INFO}[verbosity])
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from mteb_hybrid.alone import alone
 from mteb_hybrid.encoder_record import encoder_record
 from mteb_hybrid.errors import HybridError, one_line
 from mteb_hybrid.models import LOCAL_ORGANISATION, known_models
@@ -155,7 +157,7 @@ def _find(name: str) -> Base:
         named = known_models().get(name.removeprefix(f"{LOCAL_ORGANISATION}/"))
         if named is not None and named.debias is not None:
             raise HybridError(f"{name} is {named.source} debiased; merge that, and fit a debiasing on the result")
-        if not revision or Path(name).expanduser().is_dir():
+        if not revision or os.path.isdir(os.path.expanduser(name)):
             return find_base(ModelSettings(base=name))
         return find_base(ModelSettings(base=model, revision=revision))
     except HybridError as error:  # its texts name a recipe's setting
@@ -294,7 +296,7 @@ def _history_of_run(work: Path) -> _History | None:
         with TemporaryDirectory() as folder:
             (Path(folder) / "recipe.yaml").write_text(text, encoding="utf-8")
             recipe = read_recipe(Path(folder) / "recipe.yaml")
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise HybridError(f"{work / IDENTITY} is broken: what the checkpoint was trained on is not known") from None
     begun = _history(find_base(recipe.model))
     return _History(begun.origin, frozenset(begun.tasks), load_data(recipe).records)
@@ -345,9 +347,12 @@ def _save(model: SentenceTransformer, record: TrainingRecord, output: Path) -> N
 
     try:
         output.absolute().parent.mkdir(parents=True, exist_ok=True)
-        with whole_folder(output) as folder:
-            model.save_pretrained(str(folder), create_model_card=False)
-            (folder / RECORD).write_text(record_text(record), encoding="utf-8")
+        with alone(output, "choose another --output"):
+            if output.exists():  # of another process, since
+                raise HybridError(f"{output} is there already; choose another --output")
+            with whole_folder(output) as folder:
+                model.save_pretrained(str(folder), create_model_card=False)
+                (folder / RECORD).write_text(record_text(record), encoding="utf-8")
     except (OSError, SafetensorError) as error:
         reason = getattr(error, "strerror", None) or error
         raise HybridError(f"cannot write {output} ({reason}); choose another --output") from error

@@ -22,11 +22,13 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
+from mteb_hybrid.alone import alone
 from mteb_hybrid.errors import HybridError, one_line
 from mteb_hybrid.whole import whole_file
 
@@ -148,7 +150,7 @@ def add_model(name: str, source: str, revision: str | None = None, *, debias: st
         from mteb_hybrid.debias.plain import name_debiased
 
         model = name_debiased(name, source, revision, debias)
-    elif folder.is_dir():
+    elif os.path.isdir(folder):
         if revision is not None:
             raise HybridError(f"a folder has no revision: leave out --revision {one_line(revision, 40)}")
         check_model_folder(folder)
@@ -172,9 +174,9 @@ def keep_model(model: NamedModel) -> None:
     Raises:
         HybridError: the file of names cannot be read or written.
     """
-    models = read_models()
-    models[model.name] = model
-    _write(models)
+    read_models()  # tells what is wrong with the file before anything is made
+    with _changing():
+        _write(read_models() | {model.name: model})
 
 
 def remove_model(name: str) -> NamedModel:
@@ -188,9 +190,9 @@ def remove_model(name: str) -> NamedModel:
         near = difflib.get_close_matches(name, models, n=1)
         hint = f"did you mean {near[0]}?" if near else "`mteb-hybrid models list` shows all"
         raise HybridError(f"no model is named {one_line(name, 60)!r}; {hint}")
-    removed = models.pop(name)
-    _write(models)
-    return removed
+    with _changing():
+        _write({other: model for other, model in read_models().items() if other != name})
+    return models[name]
 
 
 def check_name(name: str) -> None:
@@ -247,28 +249,36 @@ def _named_model(path: Path, name: str, table: object) -> NamedModel:
     return NamedModel(name, source, *others)
 
 
-def _write(models: dict[str, NamedModel]) -> None:
-    import tomlkit
-
+@contextmanager
+def _changing() -> Iterator[None]:
+    """Keep other processes from changing the names between what is read and what is written."""
     path = models_file()
     try:
-        document = tomlkit.parse(path.read_text(encoding="utf-8")) if path.exists() else tomlkit.document()
-        for name in set(document) - set(models):
-            del document[name]
-        for name, model in models.items():
-            if name not in document:
-                document[name] = tomlkit.table()
-            table = document[name]
-            for key in _KEYS:
-                value = getattr(model, key)
-                if value is None:
-                    table.pop(key, None)
-                elif table.get(key) != value:
-                    table[key] = value
         path.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(path) as partial:
-            partial.write_text(tomlkit.dumps(document), encoding="utf-8")
+        with alone(path, wait=True):
+            yield
     except OSError as error:
         raise HybridError(
             f"cannot write {path} ({error.strerror or error}); set {MODELS_VARIABLE} to a file elsewhere"
         ) from None
+
+
+def _write(models: dict[str, NamedModel]) -> None:
+    import tomlkit
+
+    path = models_file()
+    document = tomlkit.parse(path.read_text(encoding="utf-8")) if path.exists() else tomlkit.document()
+    for name in set(document) - set(models):
+        del document[name]
+    for name, model in models.items():
+        if name not in document:
+            document[name] = tomlkit.table()
+        table = document[name]
+        for key in _KEYS:
+            value = getattr(model, key)
+            if value is None:
+                table.pop(key, None)
+            elif table.get(key) != value:
+                table[key] = value
+    with whole_file(path) as partial:
+        partial.write_text(tomlkit.dumps(document), encoding="utf-8")

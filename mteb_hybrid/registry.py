@@ -7,18 +7,21 @@ mteb has no entry points. What it looks names up in: ``mteb.get_tasks`` (``_TASK
 
 from __future__ import annotations
 
+import copy
 import functools
 import importlib
+import os
+import shutil
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from types import ModuleType, TracebackType
+from types import ModuleType, SimpleNamespace, TracebackType
 from typing import TYPE_CHECKING, Any
 
 from mteb_hybrid import _autoload
 from mteb_hybrid.errors import HybridError, one_line
 from mteb_hybrid.models import NamedModel, known_models, models_file, unknown_model
-from mteb_hybrid.whole import whole_file
+from mteb_hybrid.whole import scratch_folder, whole_file
 
 if TYPE_CHECKING:
     from mteb.abstasks.abstask import AbsTask
@@ -54,6 +57,7 @@ def register() -> None:
     _autoload.after_import(BENCHMARKS_MODULE, _register_benchmarks)
     _share_encodings_over_runs()
     _save_results_whole()
+    _save_results_when_due()
     _tell_faults_plainly()
     _look_names_up()
     register_named_models()  # last: the user's file may be broken
@@ -262,13 +266,81 @@ def _save_results_whole() -> None:
     def to_disk_whole(self: Any, path: Path) -> None:
         from mteb_hybrid.evaluation.shared_run import current_run
 
-        with whole_file(path) as partial:
-            to_disk(self, partial)
-            if (run := current_run()) is not None:  # first: what is in the results is not run again
-                run.query_scores.save(self.task_name, path, self.dataset_revision)
+        try:
+            with whole_file(path) as partial:
+                to_disk(self, partial)
+                if (run := current_run()) is not None:  # first: what is in the results is not run again
+                    run.query_scores.save(self.task_name, path, self.dataset_revision)
+        except OSError as error:
+            raise HybridError(
+                f"cannot write {path} ({error.strerror or error}); mend that, and the same command goes on"
+            ) from None
 
     to_disk_whole.__mteb_hybrid__ = True  # type: ignore[attr-defined]
     result.to_disk = to_disk_whole
+    _save_notes_whole()
+
+
+def _save_notes_whole() -> None:
+    """Let what mteb keeps beside results be replaced in one step too, and before them.
+
+    Whoever is killed after the results has nothing left to run, and so would never write ``model_meta.json``.
+    """
+    cache: Any = _module("mteb.cache.result_cache").ResultCache
+    save: Callable[..., None] = cache.save_to_cache
+
+    @functools.wraps(save)
+    def save_whole(self: Any, result: Any, model: Any, revision: str | None = None, **kwargs: Any) -> None:
+        path: Path = self.get_task_result_path(result.task_name, model, revision)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with scratch_folder(path.parent) as folder:
+                for note in path.parent.glob("*.jsonl"):  # is added to
+                    shutil.copyfile(note, folder / note.name)
+                elsewhere = copy.copy(self)
+                elsewhere.get_task_result_path = lambda *_, **__: folder / path.name
+                notes = SimpleNamespace(task_name=result.task_name, scores=result.scores, to_disk=lambda _: None)
+                save(elsewhere, notes, model, revision, **kwargs)
+                for written in folder.iterdir():
+                    written.replace(path.parent / written.name)
+        except OSError as error:
+            raise HybridError(
+                f"cannot write in {path.parent} ({error.strerror or error}); mend that, and the same command goes on"
+            ) from None
+        result.to_disk(path)
+
+    cache.save_to_cache = save_whole
+
+
+def _save_results_when_due() -> None:
+    """Let results of very many subsets be written less often than after each: see ``mteb_hybrid.evaluation.saving``."""
+    result: Any = _module("mteb.results.task_result").TaskResult
+    cache: Any = _module("mteb.cache.result_cache").ResultCache
+    make, save = result.from_task_results, cache.save_to_cache
+    if getattr(make, "__mteb_hybrid__", False):
+        return
+
+    @functools.wraps(make)
+    def make_when_due(_: Any, task: Any, scores: Any, *args: Any, **kwargs: Any) -> Any:
+        from mteb_hybrid.evaluation.shared_run import current_run
+
+        now = functools.partial(make, task, scores, *args, **kwargs)
+        run = current_run()
+        return now() if run is None else run.saving.result(task, scores, now)
+
+    @functools.wraps(save)
+    def save_when_due(self: Any, result: Any, *args: Any, **kwargs: Any) -> None:
+        from mteb_hybrid.evaluation.shared_run import current_run
+
+        run = current_run()
+        if run is None:
+            save(self, result, *args, **kwargs)
+        else:
+            run.saving.write(result, lambda each: save(self, each, *args, **kwargs))
+
+    make_when_due.__mteb_hybrid__ = True  # type: ignore[attr-defined]
+    result.from_task_results = classmethod(make_when_due)
+    cache.save_to_cache = save_when_due
 
 
 def _look_names_up() -> None:
@@ -290,7 +362,7 @@ def _look_names_up() -> None:
 
         if "/" not in model_name and not known():
             register_named_models()  # it may have been given since
-            if not known() and not Path(model_name).is_dir() and not is_on_hub(model_name):
+            if not known() and not os.path.isdir(model_name) and not is_on_hub(model_name):
                 raise unknown_model(model_name)
         meta = get_model_meta(model_name, *args, **kwargs)
         if model_name in _given and meta.name not in module.MODEL_REGISTRY:  # the Hub's newest of a name of ours

@@ -38,15 +38,54 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
+@contextmanager
+def scratch_folder(place: Path) -> Iterator[Path]:
+    """Give a folder within a place, for files that are moved out of it one by one; it is gone afterwards."""
+    partial = place / f".{os.getpid()}.partial"
+    partial.mkdir(exist_ok=True)
+    try:
+        yield partial
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def discard_folder(folder: Path) -> None:
+    """Take a folder away. It is gone from its name in one step, so that nobody goes on with a half of it.
+
+    Raises:
+        OSError: it stays where it is.
+    """
+    gone = folder.with_name(f".{folder.name}.gone")
+    shutil.rmtree(gone, ignore_errors=True)  # of a process that was killed in the middle of this
+    with suppress(FileNotFoundError):
+        folder.rename(gone)
+    _take_away(gone)
+
+
 def replace_folder(new: Path, place: Path) -> None:
     """Put a whole folder in a place; what was there is gone afterwards.
 
-    Killed in the middle, what was there may lie beside it as ``.NAME.old``: nothing is removed before the new one is
-    in its place.
+    Killed in the middle, what was there may lie beside it as ``.NAME.old``, whole, until ``put_back``: nothing is
+    removed before the new one is in its place.
     """
     old = place.with_name(f".{place.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
+    discard_folder(old)
     if place.exists():
         place.rename(old)
     new.rename(place)
-    shutil.rmtree(old, ignore_errors=True)
+    discard_folder(old)
+
+
+def put_back(place: Path) -> None:
+    """Undo half of a replacement, which a process was killed in: what was there is there again."""
+    old = place.with_name(f".{place.name}.old")
+    if not place.exists() and old.is_dir():
+        old.rename(place)
+
+
+def _take_away(folder: Path) -> None:
+    """Remove a folder, also where an interrupt comes while that is done."""
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

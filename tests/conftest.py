@@ -32,3 +32,12 @@ def lareqa_data(lareqa_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The same, with the package told to read it."""
     monkeypatch.setenv("MTEB_HYBRID_DATA", str(lareqa_folder))
     return lareqa_folder
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell how many hostile inputs were tried, in all processes together."""
+    from tests.hostile.counting import summary
+
+    line = summary(report for reports in terminalreporter.stats.values() for report in reports)
+    if line is not None:
+        terminalreporter.write_line(line)

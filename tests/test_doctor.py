@@ -8,12 +8,14 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
-from mteb_hybrid import _autoload, doctor
+from mteb_hybrid import _autoload
 from mteb_hybrid.cli import main
 from mteb_hybrid.data.lareqa import DATA_VARIABLE
-from mteb_hybrid.doctor import Finding, examine
+from mteb_hybrid.doctor import Finding, environment, examine, registration
 from mteb_hybrid.models import MODELS_VARIABLE, add_model
 from mteb_hybrid.registry import register
 
@@ -34,7 +36,11 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.delenv(DATA_VARIABLE, raising=False)
     monkeypatch.delenv(_autoload.SWITCH, raising=False)
     monkeypatch.setattr(_autoload, "last_failure", None)
-    monkeypatch.setattr(doctor, "version", installed)
+    monkeypatch.setattr(environment, "version", installed)
+    monkeypatch.setenv("MTEB_CACHE", str(tmp_path / "mteb"))
+    monkeypatch.setattr("mteb_hybrid.data.download.cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setattr("mteb_hybrid.doctor.data.cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setenv("HF_TOKEN", "hf_" + "x" * 34)
     yield tmp_path / "models.toml"
     for registry, before in ((MODEL_REGISTRY, models_before), (renames, renames_before)):
         registry.clear()
@@ -47,7 +53,7 @@ def model(tmp_path: Path) -> Path:
     folder = tmp_path / "model"
     folder.mkdir()
     (folder / "config.json").write_text("{}")
-    (folder / "model.safetensors").write_bytes(b"weights")
+    save_file({"weights": np.zeros(3, np.float32)}, folder / "model.safetensors")
     add_model("doctored", str(folder))
     return folder
 
@@ -110,7 +116,7 @@ def test_data_that_are_whole(lareqa_data: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_another_mteb_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(doctor, "version", lambda package: "2.99.1" if package == "mteb" else installed(package))
+    monkeypatch.setattr(registration, "version", lambda package: "2.99.1")
     assert main(["doctor"]) == 0
     assert "mteb 2.99 was not tested, 2.26 was" in capsys.readouterr().out
 
@@ -125,7 +131,7 @@ def test_a_package_that_is_missing(package: str, wrong: Wrong, monkeypatch: pyte
             raise PackageNotFoundError(name)
         return installed(name)
 
-    monkeypatch.setattr(doctor, "version", missing)
+    monkeypatch.setattr(environment, "version", missing)
     wrong(f"{package} is not installed: pip install {package}")
 
 
@@ -135,7 +141,7 @@ def test_a_model_folder_that_is_gone(model: Path, wrong: Wrong) -> None:
 
 
 def test_a_model_that_changed(model: Path, wrong: Wrong) -> None:
-    (model / "model.safetensors").write_bytes(b"trained")
+    save_file({"weights": np.ones(3, np.float32)}, model / "model.safetensors")
     wrong(f"doctored: {model} has changed since it was named", "`mteb-hybrid models add doctored PATH`")
 
 
@@ -163,7 +169,7 @@ def test_each_of_several_models_is_told(model: Path, tmp_path: Path, capsys: pyt
     (other / "config.json").touch()
     add_model("doctored-too", str(other))
     (other / "config.json").unlink()
-    (model / "new.json").touch()
+    (model / "new.json").write_text("{}")
     assert main(["doctor"]) == 1
     faults = [line for line in capsys.readouterr().out.splitlines() if line.startswith("WRONG")]
     assert len(faults) == 2
@@ -254,7 +260,15 @@ def _raise(error: BaseException) -> Callable[..., Any]:
 
 
 @pytest.mark.parametrize(
-    "part", ["read_models", "version", "models_file", "_autoload.switched_off", "platform.python_version"]
+    "part",
+    [
+        "models.read_models",
+        "environment.version",
+        "models.models_file",
+        "registration._autoload.switched_off",
+        "environment.platform.python_version",
+        "hub.re.fullmatch",
+    ],
 )
 def test_the_doctor_never_raises(part: str, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(f"mteb_hybrid.doctor.{part}", _raise(RuntimeError("two\nlines")))

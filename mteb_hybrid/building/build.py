@@ -6,12 +6,16 @@ All that is in between lies in a folder beside the corpus until it is whole. Kil
 from __future__ import annotations
 
 import json
-import shutil
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow
+
+from mteb_hybrid.alone import alone
 from mteb_hybrid.building.build_file import BuildSettings
 from mteb_hybrid.building.cleaning import Clean
 from mteb_hybrid.building.engines import Engine
@@ -22,9 +26,9 @@ from mteb_hybrid.building.stages import decontaminate, drop_duplicates, translat
 from mteb_hybrid.building.translation.settings import TranslationSettings
 from mteb_hybrid.building.work import Shards, stage_record
 from mteb_hybrid.data.corpus_files import BUILT_IN_COMMITS
-from mteb_hybrid.data.corpus_lock import CorpusLock, StageRecord, file_digest
+from mteb_hybrid.data.corpus_lock import LOCK, CorpusLock, StageRecord, file_digest, read_lock
 from mteb_hybrid.errors import HybridError, one_line
-from mteb_hybrid.whole import whole_folder
+from mteb_hybrid.whole import discard_folder, whole_folder
 
 if TYPE_CHECKING:
     from mteb_hybrid.building.translation.plan import Plan
@@ -100,20 +104,77 @@ def build_corpus(
         HybridError: a source, a model or the data of a task cannot be had, which shows before anything long begins
             where it can; nothing is left; or the folder cannot be written.
     """
-    if output.exists() and not overwrite:
-        raise HybridError(f"{output} exists; choose another --output, or replace it with --overwrite")
+    exists = HybridError(f"{output} exists; choose another --output, or replace it with --overwrite")
+    if output.exists() and not (overwrite or _work_of(output).exists()):
+        raise exists
     facts = tuple(map(describe, settings.sources))
     _check_names(facts, settings.translation)
     cleans = [Clean(source.cleaning or settings.cleaning) for source in settings.sources]
     settings = _resolved(settings, facts)
     pinned = tuple(_own_revisions(settings))
+    with _at_work(output):
+        if output.exists() and not overwrite:
+            lock = _finished(settings, pinned, output)
+            if lock is None:
+                raise exists
+            return lock
+        return _build(settings, facts, pinned, cleans, output, run, overwrite, show_progress_bar, say)
+
+
+def _build(
+    settings: BuildSettings,
+    facts: tuple[SourceFacts, ...],
+    pinned: tuple[str | None, ...],
+    cleans: Sequence[Clean],
+    output: Path,
+    run: Engine,
+    overwrite: bool,
+    show_progress_bar: bool,
+    say: Callable[[str], None],
+) -> CorpusLock:
     work = _work_folder(settings, pinned, output, overwrite)
     progress = Progress(facts, pinned, settings, work, run, show_progress_bar)
     for stage in (_prepare, _read(cleans), drop_duplicates, translate, decontaminate):
         stage(progress, say)
     lock = write_corpus(progress, settings.name or output.name, output, say)
-    shutil.rmtree(work, ignore_errors=True)
+    with suppress(OSError):
+        discard_folder(work)
     return lock
+
+
+def _finished(settings: BuildSettings, pinned: tuple[str | None, ...], output: Path) -> CorpusLock | None:
+    """The lock of a corpus whose build was killed after its last write; None if it is another's."""
+    work = _work_of(output)
+    if not _is_of(work, _identity(settings, pinned)):
+        return None
+    try:
+        lock = read_lock(output / LOCK)
+    except HybridError:
+        return None
+    if lock.settings != settings.model_dump(mode="json"):
+        return None
+    with suppress(OSError):
+        discard_folder(work)
+    return lock
+
+
+@contextmanager
+def _at_work(output: Path) -> Iterator[None]:
+    """Keep other builds from the same folder, and tell in one line what disks do."""
+    work = output.with_name(f"{output.name}.building")
+    try:
+        output.absolute().parent.mkdir(parents=True, exist_ok=True)
+        with alone(output, "choose another --output"):
+            yield
+    except pyarrow.ArrowInvalid as error:  # what is in between is whole or not there, unless somebody cut it
+        raise HybridError(f"{work} is damaged ({one_line(error, 160)}); begin anew with --overwrite") from error
+    except BrokenPipeError:  # of what is said
+        raise
+    except OSError as error:
+        where = error.filename or work
+        raise HybridError(
+            f"cannot write {where} ({error.strerror or error}); mend that, and the same command goes on where it was"
+        ) from error
 
 
 def _prepare(progress: Progress, say: Callable[[str], None]) -> None:
@@ -172,23 +233,35 @@ def _resolved(settings: BuildSettings, facts: tuple[SourceFacts, ...]) -> BuildS
 def _own_revisions(settings: BuildSettings) -> Iterator[str | None]:
     """What pins each source that has no revision to name: a file's checksum, the commit of what the package knows."""
     for source in settings.sources:
-        path = Path(source.source).expanduser()
+        path = Path(os.path.expanduser(source.source))
         yield f"sha256:{file_digest(path)}" if path.is_file() else BUILT_IN_COMMITS.get(source.source)
+
+
+def _work_of(output: Path) -> Path:
+    return output.with_name(f"{output.name}.building")
+
+
+def _identity(settings: BuildSettings, pinned: tuple[str | None, ...]) -> str:
+    return json.dumps([settings.model_dump(mode="json", exclude_defaults=True), pinned])
+
+
+def _is_of(work: Path, identity: str) -> bool:
+    """Whether a folder is that of a build of these settings and files."""
+    try:
+        return (work / _IDENTITY).read_text(encoding="utf-8") == identity
+    except (OSError, UnicodeDecodeError):  # there is none, or it is of something else
+        return False
 
 
 def _work_folder(settings: BuildSettings, pinned: tuple[str | None, ...], output: Path, overwrite: bool) -> Path:
     """The folder of what is in between: that of an interrupted build of the same settings, or a new one."""
-    work = output.with_name(f"{output.name}.building")
-    identity = json.dumps([settings.model_dump(mode="json", exclude_defaults=True), pinned])
-    try:
-        if work.exists() and (work / _IDENTITY).read_text(encoding="utf-8") == identity:
-            return work
-    except OSError:
-        pass  # of a build that was killed as it began, or of something else
+    work, identity = _work_of(output), _identity(settings, pinned)
+    if _is_of(work, identity):
+        return work
     if work.exists() and not overwrite:
         raise HybridError(f"{work} holds an unfinished build of other settings or files; begin anew with --overwrite")
     try:
-        shutil.rmtree(work, ignore_errors=True)
+        discard_folder(work)
         work.absolute().parent.mkdir(parents=True, exist_ok=True)
         with whole_folder(work) as folder:
             (folder / _IDENTITY).write_text(identity, encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
@@ -62,7 +63,7 @@ def _open(path: str | Path) -> YamlFile:
     if Path(path).name == LOCK:
         return YamlFile(read_lock(Path(path)).settings, {(): str(path)})
     preset = files("mteb_hybrid.building").joinpath("presets", f"{path}.yaml")
-    if Path(path).name == str(path) and preset.is_file() and not Path(path).is_file():
+    if Path(path).name == str(path) and os.path.isfile(str(preset)) and not os.path.isfile(path):
         return parse_yaml(preset.read_text(encoding="utf-8"), f"preset {path}")
     return read_yaml(path)
 

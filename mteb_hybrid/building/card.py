@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mteb_hybrid.data.built_corpus import Built, find_built, load_built
@@ -30,8 +30,8 @@ def card_text(corpus: Path) -> str:
         "Sizes": _sizes(built),
         "Sources": _sources(built),
         "What was done": _stages(built),
-        "Decontamination": _decontamination(built),
-        "Hard negatives": _negatives(built),
+        "Decontamination": _of_record(_decontamination, built),
+        "Hard negatives": _of_record(_negatives, built),
         "Samples": "\n\n".join(_samples(built)),
         "Use": _use(),
     }
@@ -121,6 +121,17 @@ def _file_stages(file: FileRecord) -> Iterator[list[str]]:
     for stage in file.stages:
         dropped = ", ".join(f"{inline(reason)} {count:,}" for reason, count in stage.dropped.items()) or "none"
         yield [inline(file.name), stage.stage, f"{stage.rows:,}", f"{sum(stage.pairs.values()):,}", dropped]
+
+
+def _of_record(section: Callable[[Built], str], built: Built) -> str:
+    """A section made of a record whose form the lock leaves open."""
+    try:
+        return section(built)
+    except (LookupError, TypeError, AttributeError, ValueError):
+        what = section.__name__.strip("_")
+        raise HybridError(
+            f"{built.folder / LOCK} does not say what a build writes about {what}; build the corpus again"
+        ) from None
 
 
 def _decontamination(built: Built) -> str:

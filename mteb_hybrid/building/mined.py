@@ -10,13 +10,14 @@ from typing import Any
 from pyarrow import parquet
 from pydantic import ValidationError
 
+from mteb_hybrid.alone import alone
 from mteb_hybrid.building.finish import FOUND
 from mteb_hybrid.building.mining.settings import MiningSettings
 from mteb_hybrid.building.shards import languages_of
 from mteb_hybrid.data.built_corpus import find_built
 from mteb_hybrid.data.corpus_lock import LOCK, CorpusLock, FileRecord, StageRecord, file_digest, write_lock
 from mteb_hybrid.errors import HybridError, one_line
-from mteb_hybrid.whole import replace_folder
+from mteb_hybrid.whole import put_back, replace_folder
 
 
 def mining_settings(values: Mapping[str, Any]) -> MiningSettings:
@@ -61,6 +62,7 @@ def mine_corpus(
     from mteb_hybrid.building.mining.mine import mine
     from mteb_hybrid.building.mining.model import load_encoder
 
+    put_back(corpus.absolute())
     built = find_built(corpus)
     if built is None or not corpus.is_dir():
         raise HybridError(f"{corpus} is no corpus that was built ({LOCK} is not in it); see mteb-hybrid data build")
@@ -70,22 +72,28 @@ def mine_corpus(
     model, revision = load_encoder(settings)
     work = output.absolute().with_name(f"{output.name}.mining")
     try:
-        work.mkdir(parents=True, exist_ok=True)
-        record = mine(
-            [corpus / file.file for file in built.files],
-            work,
-            model,
-            settings,
-            revision=revision,
-            show_progress_bar=show_progress_bar,
-            say=say,
-        )
-        files = [_mined(file, work) for file in built.files]
-        lock = built.lock.model_copy(update={"files": files, "negatives": record.as_json()})
-        write_lock(lock, work / LOCK)
-        if (corpus / FOUND).is_file():
-            shutil.copyfile(corpus / FOUND, work / FOUND)
-        replace_folder(work, output.absolute())
+        output.absolute().parent.mkdir(parents=True, exist_ok=True)
+        with alone(output, "choose another --output"):
+            work.mkdir(exist_ok=True)
+            record = mine(
+                [corpus / file.file for file in built.files],
+                work,
+                model,
+                settings,
+                revision=revision,
+                show_progress_bar=show_progress_bar,
+                say=say,
+            )
+            files = [_mined(file, work) for file in built.files]
+            lock = built.lock.model_copy(update={"files": files, "negatives": record.as_json()})
+            write_lock(lock, work / LOCK)
+            if (corpus / FOUND).is_file():
+                shutil.copyfile(corpus / FOUND, work / FOUND)
+            for left in work.glob(".*.partial"):  # by processes that were killed: they would come along
+                left.unlink()
+            replace_folder(work, output.absolute())
+    except BrokenPipeError:  # of what is said
+        raise
     except OSError as error:
         raise HybridError(f"cannot write {output} ({error.strerror or error}); choose another --output") from None
     return lock

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mteb_hybrid.commands.options import FORMATS, Commands, margin
+from mteb_hybrid.commands.options import FORMATS, Commands, margin, terminal_width
 
 
 def add_parser(commands: Commands) -> None:
@@ -47,6 +47,7 @@ def _run(options: argparse.Namespace) -> int:
             tasks=options.tasks or (),
             margin=options.margin,
             format=options.format,
+            width=terminal_width(),
         )
     )
     return 0

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from mteb_hybrid.commands.options import Commands, add_verbosity, positive
-from mteb_hybrid.errors import HybridError
+from mteb_hybrid.errors import HybridError, one_line
 
 
 def add_parser(commands: Commands) -> None:
@@ -96,7 +97,7 @@ def _build(options: argparse.Namespace) -> int:
     from mteb_hybrid.building.engines import engine
 
     path = Path(options.file)
-    output = (options.output or Path("corpora") / path.stem.partition(".")[0]).expanduser()
+    output = Path(os.path.expanduser(options.output or Path("corpora") / path.stem.partition(".")[0]))
     shown = options.verbosity >= 0
     lock = build_corpus(
         settings,
@@ -110,7 +111,7 @@ def _build(options: argparse.Namespace) -> int:
     print(f"{output} is built: {rows:,} rows of {sources}; licence {lock.license}")
     different = differences(path, lock)
     for line in different:
-        print(f"mteb-hybrid: {line}", file=sys.stderr)
+        print(f"mteb-hybrid: {one_line(line, 600)}", file=sys.stderr)  # it quotes the lock
     return 1 if different else 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from mteb_hybrid.commands.options import Commands, name_model
+from mteb_hybrid.errors import one_line
 
 
 def add_parser(commands: Commands) -> None:
@@ -36,8 +37,9 @@ def _list_models(_: argparse.Namespace) -> int:
         print(f"no names in {models_file()}; add one with `mteb-hybrid models add NAME PATH_OR_HUB_ID`")
     width = max(map(len, models), default=0)
     for model in models.values():
-        by = f"  debiased by {model.debias}" if model.debias else ""
-        print(f"{model.name:{width}}  {model.source}  {(model.revision or 'newest')[:8]}{by}")
+        by = f"  debiased by {one_line(model.debias, 1000)}" if model.debias else ""
+        source = one_line(model.source, 1000)  # of a file that may come from elsewhere
+        print(f"{model.name:{width}}  {source}  {(model.revision or 'newest')[:8]}{by}")
     return 0
 
 
@@ -45,5 +47,5 @@ def _remove_model(options: argparse.Namespace) -> int:
     from mteb_hybrid.models import remove_model
 
     model = remove_model(options.name)
-    print(f"{model.name} is forgotten; {model.source} stays where it is")
+    print(f"{model.name} is forgotten; {one_line(model.source, 1000)} stays where it is")
     return 0

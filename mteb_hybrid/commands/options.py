@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import sys
 from typing import TypeAlias
 
@@ -78,6 +79,11 @@ def name_model(name: str, source: str, revision: str | None = None, debias: str 
     by = f" debiased by {model.debias}" if model.debias else ""
     print(f"{model.name} is {model.source}{by}; results are kept under {model.full_name} (named in {models_file()})")
     print(f"next: mteb run -m {model.name} -t XQuADR")
+
+
+def terminal_width() -> int | None:
+    """How wide standard output is, in characters; None where it is no terminal."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def print_no_more() -> None:

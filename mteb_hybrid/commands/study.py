@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from functools import partial
 from pathlib import Path
@@ -40,7 +41,7 @@ def _run(options: argparse.Namespace) -> int:
     say = partial(print, flush=True)
     quiet = options.verbosity < 0
     means = Means(options.batch_size, options.device, not quiet, (lambda _: None) if quiet else say)
-    work = open_work(study, (options.output or Path("studies") / study.name).expanduser(), means)
+    work = open_work(study, Path(os.path.expanduser(options.output or Path("studies") / study.name)), means)
     if options.dry_run:
         print(price(work))
         return 0

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from mteb_hybrid.commands.options import Commands, add_table_options
+from mteb_hybrid.commands.options import Commands, add_table_options, terminal_width
 from mteb_hybrid.reporting import report
 
 
@@ -37,5 +37,6 @@ def print_tables(options: argparse.Namespace, folder: Path, models: Sequence[str
             baseline=options.baseline,
             confidence=options.confidence,
             format=options.format,
+            width=terminal_width(),
         )
     )

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from mteb_hybrid.commands.options import Commands, add_settings, add_verbosity, name_model, print_no_more
-from mteb_hybrid.errors import HybridError
+from mteb_hybrid.errors import HybridError, Terminated
 from mteb_hybrid.models import check_name
 
 
@@ -60,10 +60,10 @@ def _run(options: argparse.Namespace) -> int:
             show_progress_bar=options.verbosity >= 0,
             say=print if options.verbosity >= 0 else lambda _: None,
         )
-    except KeyboardInterrupt:  # before a step was done, or at a second signal
+    except KeyboardInterrupt as error:  # before a step was done, or at a second signal
         again = f"with {resume} goes on from the last checkpoint" if work_folder(output).exists() else "begins anew"
         print(f"mteb-hybrid: interrupted; the same command {again}", file=sys.stderr)
-        return 128 + signal.SIGINT
+        return 128 + (signal.SIGTERM if isinstance(error, Terminated) else signal.SIGINT)
     except BrokenPipeError:  # it is not done, which whoever started it must know
         print_no_more()
         return 128 + signal.SIGPIPE

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mteb_hybrid.comparing.lines import Part, Sides, languages_family, settings_family
 from mteb_hybrid.comparing.pairing import scores_of, task_with_scores
-from mteb_hybrid.comparing.tables import comparison_tables
+from mteb_hybrid.comparing.tables import LANGUAGES_SHOWN, comparison_tables
 from mteb_hybrid.comparing.verdict import MARGIN
 from mteb_hybrid.errors import HybridError, one_line
 from mteb_hybrid.reporting.benchmarks import Benchmark, find_benchmarks
@@ -25,6 +25,7 @@ def compare(
     tasks: Sequence[str] = (),
     margin: float = MARGIN,
     format: Format = "terminal",
+    width: int | None = None,
 ) -> str:
     """Return tables of how far B is from A, how sure that is, and what it means.
 
@@ -35,7 +36,9 @@ def compare(
         b: the model to compare, or several likewise.
         tasks: tasks, or benchmarks by name or title; by default all settings of which all models have results.
         margin: the mean average precision that counts as none.
-        format: ``terminal``, ``markdown``, ``csv`` or ``latex``.
+        format: ``terminal``, ``markdown``, ``csv`` or ``latex``; of more than 30 query languages all but CSV show
+            those with the greatest differences.
+        width: of the terminal, in characters; None for no bound.
 
     Returns:
         The text, without a line end after the last line.
@@ -49,7 +52,9 @@ def compare(
     parts, passed_over = _parts(find_benchmarks(runs), sides, tasks)
     settings = settings_family(parts, sides, margin)
     languages = languages_family(parts, sides, margin)
-    return render(comparison_tables(sides, settings, languages, margin, passed_over), format)
+    languages_shown = None if format == "csv" else LANGUAGES_SHOWN
+    tables = comparison_tables(sides, settings, languages, margin, passed_over, languages_shown)
+    return render(tables, format, width)
 
 
 def _sides(runs: Sequence[ModelResults], a: Sequence[str], b: Sequence[str]) -> Sides:

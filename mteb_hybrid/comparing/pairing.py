@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mteb_hybrid.data.unpacked import check_unpacked
 from mteb_hybrid.errors import HybridError, one_line
-from mteb_hybrid.reporting.resampling import KEYS, Draws, draw_mean, query_scores_file
+from mteb_hybrid.reporting.resampling import KEYS, Draws, draw_mean, has_keys, query_scores_file
 from mteb_hybrid.reporting.results import ModelResults
 from mteb_hybrid.reporting.settings import Setting
 
@@ -97,15 +98,16 @@ def _read(path: Path, run: ModelResults, label: str, task: str, metric: str) -> 
     import pyarrow.parquet as pq
 
     try:
+        check_unpacked(path)
         with pq.ParquetFile(path) as file:
             table = file.read(columns=[name for name in (*KEYS, metric) if name in file.schema_arrow.names])
     except FileNotFoundError:
         raise _not_kept(label, task) from None
     except (OSError, pa.ArrowException):
         raise HybridError(f"{_shown(path)} is damaged, or no Parquet file; {_again(task)}") from None
-    if not set(KEYS) <= set(table.column_names):
-        raise HybridError(f"{_shown(path)} lacks one of the columns {', '.join(KEYS)}; {_again(task)}")
-    if metric not in table.column_names:
+    if not has_keys(table.schema) or any(table[name].null_count for name in KEYS):
+        raise HybridError(f"{_shown(path)} lacks one of the columns {', '.join(KEYS)}, or texts in it; {_again(task)}")
+    if table.column_names.count(metric) != 1:
         raise _not_kept(label, task)
     revision = (table.schema.metadata or {}).get(_REVISION, b"").decode(errors="replace")
     if revision != run.dataset_revisions[task]:

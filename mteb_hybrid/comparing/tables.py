@@ -13,6 +13,9 @@ from mteb_hybrid.reporting.resampling import DRAWS
 from mteb_hybrid.reporting.settings import Setting
 from mteb_hybrid.reporting.tables import MAP, RANK_DISTANCE, Column, Measure, Row, Table
 
+LANGUAGES_SHOWN = 30
+"""Query languages of a setting that a table shows."""
+
 _LEVEL = f"{LEVEL * 100:g} %"
 _P = Measure("p", None)
 _WORDS = Measure("words", None)
@@ -20,7 +23,12 @@ _SHORT = {Setting.MONOLINGUAL: "mono", Setting.CROSS_LINGUAL: "cross", Setting.M
 
 
 def comparison_tables(
-    sides: Sides, settings: Family, languages: Family, margin: float, passed_over: Sequence[str] = ()
+    sides: Sides,
+    settings: Family,
+    languages: Family,
+    margin: float,
+    passed_over: Sequence[str] = (),
+    languages_shown: int | None = None,
 ) -> list[Table]:
     """Return the tables of two families of comparisons.
 
@@ -30,6 +38,7 @@ def comparison_tables(
         languages: those by query language, in a table a setting.
         margin: the mean average precision that counts as none.
         passed_over: tasks that were not compared, as only some of the models have results of them.
+        languages_shown: show so many query languages at most, those with the greatest differences; None shows all.
     """
     in_ranks = [line for line in settings.lines if line.part.setting is Setting.LANGUAGE_BIAS]
     in_map = [line for line in settings.lines if line.part.setting is not Setting.LANGUAGE_BIAS]
@@ -39,10 +48,25 @@ def comparison_tables(
     ]
     for part, lines in groupby(languages.lines, key=lambda line: line.part):
         title = f"{part.benchmark.title}: {part.setting.subject} by query language"
-        tables.append(_table(title, list(lines), "language", [_family_note(languages, "query language")]))
+        every = list(lines)
+        chosen = _greatest(every, languages_shown)
+        cut = [_cut_note(len(chosen), len(every))] if len(chosen) < len(every) else []
+        tables.append(_table(title, chosen, "language", [*cut, _family_note(languages, "query language")]))
     shown = [table for table in tables if table.rows]
     head = (_names_note(sides), *_passed_over_note(passed_over))
     return [_with_notes(table, head if table is shown[0] else ()) for table in shown]
+
+
+def _greatest(lines: Sequence[Line], at_most: int | None) -> Sequence[Line]:
+    """The lines with the greatest differences, in the order of all lines."""
+    if at_most is None or len(lines) <= at_most:
+        return lines
+    least = sorted((abs(line.difference.value) for line in lines), reverse=True)[at_most - 1]
+    return [line for line in lines if abs(line.difference.value) >= least][:at_most]
+
+
+def _cut_note(shown: int, every: int) -> str:
+    return f"The {shown} of {every} query languages with the greatest differences; --format csv has all of them."
 
 
 def _with_notes(table: Table, notes: Sequence[str]) -> Table:

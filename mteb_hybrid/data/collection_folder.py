@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from mteb_hybrid.data.collection import ParallelCollection, TextTable
+from mteb_hybrid.data.unpacked import check_unpacked
 from mteb_hybrid.errors import HybridError, one_line
 
 if TYPE_CHECKING:
@@ -153,6 +154,7 @@ def _read_table(path: Path) -> TextTable:
         raise HybridError(f"{path} is missing; publish the data again")
     wanted = _schema()
     try:
+        check_unpacked(path)
         with parquet.ParquetFile(path) as file:
             missing = [name for name in wanted.names if name not in file.schema_arrow.names]
             if missing:
@@ -161,7 +163,7 @@ def _read_table(path: Path) -> TextTable:
         return TextTable(
             _texts(columns["id"]), _texts(columns["text"]), tuple(_texts(groups) for groups in columns["groups"])
         )
-    except (pyarrow.ArrowException, OSError, ValueError, TypeError, OverflowError) as error:
+    except (pyarrow.ArrowException, OSError, ValueError, TypeError, LookupError, OverflowError) as error:
         raise HybridError(f"{path} is damaged ({one_line(error, 100)}); delete it, or publish the data again") from None
 
 

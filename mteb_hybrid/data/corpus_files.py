@@ -29,6 +29,7 @@ from mteb_hybrid.data.collection import ParallelCollection
 from mteb_hybrid.data.corpus_checks import Columns, checked_corpus
 from mteb_hybrid.data.lareqa import MLQA_R, XQUAD_R, load_lareqa
 from mteb_hybrid.data.parallel_corpus import ParallelCorpus, corpus_from_collection
+from mteb_hybrid.data.unpacked import check_unpacked
 from mteb_hybrid.data.world import generate_world
 from mteb_hybrid.errors import HybridError, one_line
 from mteb_hybrid.whole import whole_file
@@ -225,6 +226,7 @@ def _from_parquet(path: Path) -> ParallelCorpus:
     try:
         schema = parquet.read_schema(path)
         columns.add_schema(schema, str(path))
+        check_unpacked(path)
         # By way of the cache of datasets, where Hub data lies as well: Parquet has to be unpacked to be read row by
         # row, and there it is unpacked once, to a file that is memory-mapped, so that it may exceed the memory.
         files = glob.escape(str(path.absolute()))
@@ -236,7 +238,9 @@ def _from_parquet(path: Path) -> ParallelCorpus:
         fault = one_line(error.__cause__ or error, 100)
         raise HybridError(f"cannot read {path} as Parquet ({fault}); write it again") from None
     except OSError as error:
-        raise HybridError(f"cannot read {path}: {error.strerror or error}") from None
+        if error.strerror is None:  # of Arrow's own, about what is in the file
+            raise HybridError(f"cannot read {path} as Parquet ({one_line(error, 100)}); write it again") from None
+        raise HybridError(f"cannot read {path}: {error.strerror}") from None
     return checked_corpus(_arrow(data), columns, path.stem, str(path), lambda row: f"{path}, row {row + 1}")
 
 

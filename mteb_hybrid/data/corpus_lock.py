@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from mteb_hybrid.errors import HybridError, one_line
 from mteb_hybrid.whole import whole_file
@@ -19,6 +20,13 @@ from mteb_hybrid.whole import whole_file
 LOCK = "corpus.lock.json"
 
 _BYTES_AT_MOST = 10_000_000
+
+
+def _file_stem(name: str) -> str:
+    """A name that is no path: a lock may come from anywhere, and no file outside its folder is any of its business."""
+    if name.startswith(".") or not name.replace("-", "").replace("_", "").replace(".", "").isalnum():
+        raise ValueError("is no name of a file")
+    return name
 
 
 class _Record(BaseModel):
@@ -41,7 +49,7 @@ class StageRecord(_Record):
 class FileRecord(_Record):
     """A source of the corpus, as it came out: one file."""
 
-    name: str
+    name: Annotated[str, AfterValidator(_file_stem)]
     """What the source is called; its file is ``NAME.parquet``."""
     source: str
     """Where it came from: a declared source, a Hub id, a file."""
@@ -53,7 +61,7 @@ class FileRecord(_Record):
     """As the Hub names it; None if it is not known."""
     mteb_tasks: list[str]
     """Tasks whose texts it holds by its origin."""
-    stages: list[StageRecord]
+    stages: Annotated[list[StageRecord], Field(min_length=1)]
     """What was done, in this order."""
     sha256: str
     """Of the file."""
@@ -98,11 +106,12 @@ class CorpusLock(_Record):
 
 def lock_path(path: Path) -> Path | None:
     """The lock of a corpus: of its folder, of one of its files, or the lock itself; None if there is none."""
-    if path.name == LOCK and path.is_file():
+    if path.name == LOCK and os.path.isfile(path):
         return path
-    folder = path if path.is_dir() else path.parent
+    is_folder = os.path.isdir(path)  # also of what can be no path
+    folder = path if is_folder else path.parent
     lock = folder / LOCK
-    return lock if lock.is_file() and (path.is_dir() or path.suffix == ".parquet") else None
+    return lock if os.path.isfile(lock) and (is_folder or path.suffix == ".parquet") else None
 
 
 def read_lock(path: Path) -> CorpusLock:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from functools import lru_cache
 
 import langcodes
 
 from mteb_hybrid.errors import HybridError, one_line
+
+_ISO_639_3 = re.compile(r"[A-Za-z]{3}(?![A-Za-z])")
 
 
 @lru_cache(maxsize=1024)
@@ -22,6 +26,9 @@ def langscript(tag: str) -> str:
     from mteb.languages import check_language_code
 
     code = language_and_script(tag)
+    own = f"{tag[:3].lower()}{code[3:]}"  # langcodes calls Tagalog (tgl) Filipino (fil); whoever asks for tgl means tgl
+    if _ISO_639_3.match(tag) and _knows(check_language_code, own):
+        return own
     try:
         check_language_code(code)
     except ValueError:
@@ -29,6 +36,14 @@ def langscript(tag: str) -> str:
             f"language tag {tag!r} is not one that mteb knows ({code}): name a language and its script"
         ) from None
     return code
+
+
+def _knows(check: Callable[[str], object], code: str) -> bool:
+    try:
+        check(code)
+    except ValueError:
+        return False
+    return True
 
 
 @lru_cache(maxsize=1024)

@@ -13,7 +13,8 @@ group. A query has one group; a passage has none, one, or a list of several. Row
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -21,19 +22,27 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from mteb_hybrid.data.collection import ParallelCollection, TextTable
 from mteb_hybrid.data.languages import langscript
+from mteb_hybrid.data.unpacked import check_unpacked
 from mteb_hybrid.errors import HybridError, one_line
 from mteb_hybrid.whole import whole_file
 
 _NonEmpty = Annotated[str, StringConstraints(min_length=1, pattern=r"\S")]
 
 
-class _Row(BaseModel):
+class CollectionRow(BaseModel):
+    """One text: a query, which has one group, or a passage, which has none, one or several."""
+
     model_config = ConfigDict(strict=True, extra="forbid")
     role: Literal["query", "passage"]
     id: _NonEmpty
     language: _NonEmpty
     group: list[_NonEmpty] = Field(default_factory=list)
     text: _NonEmpty
+
+    @field_validator("language")
+    @classmethod
+    def _hyphened(cls, value: str) -> str:
+        return value.replace("_", "-")  # zho_Hans is zho-Hans, as BCP 47 has it, and as files are called
 
     @field_validator("group", mode="before")
     @classmethod
@@ -47,7 +56,7 @@ def load_collection(path: str | Path, name: str | None = None) -> ParallelCollec
     """Load a parallel collection of the user's own.
 
     Args:
-        path: a ``.jsonl`` or ``.parquet`` file of the form above.
+        path: a ``.jsonl`` or ``.parquet`` file of the form above, or a folder with the files of Belebele.
         name: what the collection is called in task names; the file's stem by default.
 
     Returns:
@@ -58,17 +67,13 @@ def load_collection(path: str | Path, name: str | None = None) -> ParallelCollec
             is unknown, or a query has no relevant passage in any language. The text names file and row.
     """
     path = Path(path)
-    tables: dict[str, dict[str, list[_Row]]] = {}
+    if os.path.isdir(path):
+        from mteb_hybrid.data.belebele import read_belebele
+
+        return read_belebele(path, name)
+    tables: dict[str, dict[str, list[CollectionRow]]] = {}
     seen: dict[tuple[str, ...], str] = {}
-    for where, row in _rows(path):
-        try:
-            langscript(row.language)
-        except HybridError as error:
-            raise HybridError(f"{where}: {error}") from None
-        if row.role == "query" and len(row.group) != 1:
-            raise HybridError(
-                f"{where}: query {one_line(row.id, 60)!r} needs exactly one group, it has {len(row.group)}"
-            )
+    for where, row in checked_rows(path):
         key = ("passage", row.id) if row.role == "passage" else ("query", row.language, row.id)
         if key in seen:
             raise HybridError(f"{where}: {row.role} id {one_line(row.id, 60)!r} was used before, at {seen[key]}")
@@ -76,6 +81,7 @@ def load_collection(path: str | Path, name: str | None = None) -> ParallelCollec
         tables.setdefault(row.language, {"query": [], "passage": []})[row.role].append(row)
     if not tables:
         raise HybridError(f"{path} holds no rows; write one JSON object per query and passage")
+    check_tags(path, tables)
     collection = ParallelCollection(
         name or path.stem,
         queries={language: _table(roles["query"]) for language, roles in tables.items()},
@@ -120,17 +126,47 @@ def _suffix(path: Path) -> str:
     return path.suffix
 
 
-def _rows(path: Path) -> Iterator[tuple[str, _Row]]:
+def checked_rows(path: Path) -> Iterator[tuple[str, CollectionRow]]:
+    """Read the rows of a collection, one at a time.
+
+    Yields:
+        The place to name in errors, such as ``mine.jsonl, line 3``, and the row.
+
+    Raises:
+        HybridError: the file cannot be read, or a row by itself is not of the form above.
+    """
+    for where, row in _rows(path):
+        try:
+            langscript(row.language)
+        except HybridError as error:
+            raise HybridError(f"{where}: {error}") from None
+        if row.role == "query" and len(row.group) != 1:
+            raise HybridError(
+                f"{where}: query {one_line(row.id, 60)!r} needs exactly one group, it has {len(row.group)}"
+            )
+        yield where, row
+
+
+def _rows(path: Path) -> Iterator[tuple[str, CollectionRow]]:
     """Each row with the place to name in errors, counted from 1."""
     try:
-        raw = _jsonl(path) if _suffix(path) == ".jsonl" else _parquet(path)
-        for where, values in raw:
+        for where, values in raw_rows(path):
             try:
-                yield where, _Row.model_validate(values)
+                yield where, CollectionRow.model_validate(values)
             except ValidationError as error:
                 raise HybridError(f"{where}: {_fault(error)}") from None
     except OSError as error:
         raise HybridError(f"cannot read {path}: {error.strerror or error}") from None
+
+
+def raw_rows(path: Path) -> Iterator[tuple[str, Any]]:
+    """The rows of a JSONL or Parquet file as they are, each with the place to name in errors.
+
+    Raises:
+        HybridError: the file is of another kind, or is damaged.
+        OSError: it cannot be read.
+    """
+    return _jsonl(path) if _suffix(path) == ".jsonl" else _parquet(path)
 
 
 def _jsonl(path: Path) -> Iterator[tuple[str, Any]]:
@@ -152,6 +188,7 @@ def _parquet(path: Path) -> Iterator[tuple[str, Any]]:
     from pyarrow import parquet
 
     try:
+        check_unpacked(path)
         with parquet.ParquetFile(path) as file:
             number = 0
             for batch in file.iter_batches():
@@ -171,16 +208,26 @@ def _fault(error: ValidationError) -> str:
         "extra_forbidden": "is no field of this format (role, id, language, group, text)",
         "string_too_short": "is empty",
         "string_pattern_mismatch": "is empty",
+        "string_unicode": "holds half of a character (a lone surrogate); write it whole, or leave it out",
     }.get(first["type"], one_line(first["msg"], 120))
     return f"{one_line(field, 60)}: {problem}"
 
 
-def _table(rows: list[_Row]) -> TextTable:
+def _table(rows: list[CollectionRow]) -> TextTable:
     return TextTable(
         tuple(row.id for row in rows),
         tuple(row.text for row in rows),
         tuple(tuple(row.group) for row in rows),
     )
+
+
+def check_tags(path: Path, tags: Iterable[str]) -> None:
+    """Raise a HybridError if two language tags differ in case alone: where files are named by them they are one."""
+    seen: dict[str, str] = {}
+    for tag in tags:
+        other = seen.setdefault(tag.casefold(), tag)
+        if other != tag:
+            raise HybridError(f"{path}: language tags {other!r} and {tag!r} are the same; write one of them throughout")
 
 
 def _check_answerable(path: Path, collection: ParallelCollection) -> None:

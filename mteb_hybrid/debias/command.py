@@ -62,10 +62,10 @@ def fit_to_file(
 
     _check_writable(path)
     base = find_plain(choices.model, choices.revision)
-    corpus = load_corpus(choices.pairs, revision=choices.pairs_revision, languages=choices.languages, rows=choices.rows)
-    check_settings(corpus, choices.method, choices.alpha, choices.source, choices.components)
     if not show_progress_bar:
         datasets.disable_progress_bars()
+    corpus = load_corpus(choices.pairs, revision=choices.pairs_revision, languages=choices.languages, rows=choices.rows)
+    check_settings(corpus, choices.method, choices.alpha, choices.source, choices.components)
     debiasing = fit_debiasing(
         load_plain(base, device=device),
         corpus,

@@ -22,6 +22,8 @@ _KEY = "mteb_hybrid_debias"
 _TENSOR = "directions"
 _MOST_ENTRIES = 1 << 28  # a gigabyte: a thousand languages of 32 components of 8,192 dimensions
 
+_LONGEST_HEADER = 100_000_000  # bytes that safetensors reads
+
 _Tag = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,40}$")]
 
 
@@ -132,6 +134,8 @@ def _opened(path: Path) -> Iterator[Any]:
     if not path.is_file():
         fault = "is a folder" if path.is_dir() else "is not there"
         raise HybridError(f"{path} {fault}; name a file made with `mteb-hybrid debias fit`")
+    if path.stat().st_size > 4 * _MOST_ENTRIES + _LONGEST_HEADER:
+        raise _no_debiasing(path, "it is larger than a gigabyte")
     try:
         with safe_open(path, framework="numpy") as file:
             yield file

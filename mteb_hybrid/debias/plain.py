@@ -38,7 +38,7 @@ def find_plain(name: str, revision: str | None = None) -> Base:
         raise HybridError(f"{named.name} is debiased already, by {named.debias}; take {named.source}, without it")
     if not name.strip():
         raise HybridError("no model named; give a short name, a folder or a Hub id")
-    if named is None and revision is None and not Path(name).expanduser().is_dir():
+    if named is None and revision is None and not os.path.isdir(os.path.expanduser(name)):
         revision = _pinned(name)
     try:
         return find_base(ModelSettings(base=name, revision=revision))
@@ -119,7 +119,7 @@ def check_fits(fitted_on: FittedOn, base: Base, path: Path) -> None:
 def _split(name: str, revision: str | None) -> tuple[str, str | None]:
     """Take a revision out of ``HUB_ID@REVISION``."""
     hub_id, at, pinned = name.partition("@")
-    if not at or "/" not in hub_id or Path(name).expanduser().is_dir():
+    if not at or "/" not in hub_id or os.path.isdir(os.path.expanduser(name)):
         return name, revision
     if revision is not None:
         raise HybridError(f"{one_line(name, 120)} names a revision already; leave out --revision")
@@ -132,7 +132,7 @@ def _fitted_base(source: str, revision: str | None, fitted_on: FittedOn) -> Base
     named = known_models().get(hub_id)
     if named is not None and named.debias is None:
         hub_id, revision = named.source, revision or named.revision
-    on_hub = fitted_on.kind == "hub" and hub_id == fitted_on.model and not Path(hub_id).is_dir()
+    on_hub = fitted_on.kind == "hub" and hub_id == fitted_on.model and not os.path.isdir(hub_id)
     if on_hub and revision in {None, fitted_on.revision}:
         return Base("hub", hub_id, fitted_on.revision)
     return None

@@ -18,6 +18,8 @@ PEER_DEPTHS = (20, 100)
 TARGET_LANGUAGE_DEPTHS = (10, 20, 100)
 SHARE_DEPTH = 10
 
+_COUNTED_AT_ONCE = 2**20  # numpy counts a copy in whole numbers of 64 bits
+
 Score = float | dict[str, float]
 
 
@@ -35,6 +37,15 @@ class Pool:
     of_passage: Ints
     query_language: int
 
+    @property
+    def shares(self) -> Floats:
+        """The share of each language among the passages, shape (languages,)."""
+        counts = np.zeros(len(self.languages), np.int64)
+        for start in range(0, len(self.of_passage), _COUNTED_AT_ONCE):
+            counts += np.bincount(self.of_passage[start : start + _COUNTED_AT_ONCE], minlength=len(counts))
+        shares: Floats = counts / len(self.of_passage)
+        return shares
+
 
 def bias_scores(ranking: Ranking, pool: Pool) -> Mapping[str, Score]:
     """All language-bias measures of the queries of one language.
@@ -51,12 +62,11 @@ def bias_scores(ranking: Ranking, pool: Pool) -> Mapping[str, Score]:
     behind = (ranking.ranks > 0) & ~ranking.retrieved
     tied = np.where(behind, len(pool.of_passage) + 1, ranking.ranks)
     shares = language_shares(ranking.top[:, :SHARE_DEPTH], pool)
-    everything = np.bincount(pool.of_passage, minlength=len(pool.languages)) / len(pool.of_passage)
     return {
         **of_queries,
         "rank_closeness": 1 - of_queries["rank_distance"] / max(len(pool.of_passage) - 1, 1),
         "language_share_at_10": dict(zip(pool.languages, shares.tolist(), strict=True)),
-        "language_share_distance_at_10": float(np.abs(shares - everything).sum() / 2),
+        "language_share_distance_at_10": float(np.abs(shares - pool.shares).sum() / 2),
         **{f"peer_at_{k}": float(peer(tied, languages, k).mean()) for k in PEER_DEPTHS},
         **{
             f"tlr_at_{k}": target_languages_recall(ranking, languages != pool.query_language, k)

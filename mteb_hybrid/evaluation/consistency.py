@@ -165,9 +165,18 @@ def _correlations(scores: Floats, best: Ints, pairs: Ints) -> Floats:
 
 def _midranks(values: Floats, counted: Bools) -> Floats:
     """Ranks from 1 among the counted values of a row, equal values at their mean rank; 0 where not counted."""
-    below = (values[:, None, :] < values[:, :, None]) & counted[:, None, :]
-    equal = (values[:, None, :] == values[:, :, None]) & counted[:, None, :]
-    ranks = below.sum(axis=2) + (equal.sum(axis=2) + 1) / 2
+    known = np.where(counted, values, np.nan)  # sorted to the end, and equal to nothing
+    order = np.argsort(known, axis=1)
+    ascending = np.take_along_axis(known, order, axis=1)
+    places = np.arange(1, values.shape[1] + 1)
+    new = np.ones(values.shape, dtype=bool)
+    new[:, 1:] = ascending[:, 1:] != ascending[:, :-1]
+    first = np.maximum.accumulate(np.where(new, places, 0), axis=1)
+    # of equal values the last stands before the next new one
+    ends = np.where(np.roll(new, -1, axis=1) | (places == len(places)), places, len(places))
+    last = np.minimum.accumulate(ends[:, ::-1], axis=1)[:, ::-1]
+    ranks = np.empty(values.shape)
+    np.put_along_axis(ranks, order, (first + last) / 2, axis=1)
     return np.where(counted, ranks, 0.0)
 
 

@@ -79,6 +79,7 @@ class AbsTaskParallelAggregate(AbsTaskAggregate):
 
     def task_results_to_scores(self, task_results: list[TaskResult]) -> dict[str, Mapping[str, Any]]:
         """Aggregate as mteb does, and name each part's main score."""
+        task_results = [_as_kept(result) for result in task_results]
         scores = super().task_results_to_scores(task_results)
         for split, subsets in scores.items():
             for result in task_results:
@@ -91,6 +92,15 @@ class AbsTaskParallelAggregate(AbsTaskAggregate):
                     entry[name] = None if value is None else float(value)  # type: ignore[index]
                 _tell(self.metadata.name, entry)
         return scores
+
+
+def _as_kept(result: TaskResult) -> TaskResult:
+    """A result as its file has it, with six decimals: a mean must not depend on which parts were read back."""
+    scores = {
+        split: [{**entry, "main_score": round(entry["main_score"], 6)} for entry in entries]
+        for split, entries in result.scores.items()
+    }
+    return result.model_copy(update={"scores": scores})
 
 
 def _tell(name: str, scores: Mapping[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -46,6 +46,11 @@ class DenseScorer:
         """Embeddings of the rows of a queries or corpus data set, each distinct text encoded once."""
         with self._cut(role, context) as variant:
             return self.encodings.encode(self.model, texts, role, context, languages=languages, variant=variant)
+
+    def key(self, role: PromptType, context: EncodingContext) -> Hashable:
+        """What tells its embeddings of a role from others, and their similarities."""
+        with self._cut(role, context) as variant:
+            return self.encodings.key(self.model, role, context, variant), self.dot_product
 
     def similarity(self, queries: Any, corpus: Any) -> Floats:
         """Similarities of embeddings, shape (queries, passages)."""

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from mteb.types import Array, EncodeKwargs
 
 
+_ROWS_HELD = 1024
+"""Data sets of which it is known where their texts' embeddings are."""
+
+
 @runtime_checkable
 class ByLanguage(Protocol):
     """An encoder whose embedding of a text depends on the language that it is in: another's, transformed.
@@ -98,13 +102,15 @@ class SharedEncodings:
         if isinstance(model, ByLanguage):
             plain = self.encode(model.inner, dataset, prompt_type, context, variant=variant)
             return model.transform(plain, languages, prompt_type)
-        key = self._key(model, prompt_type, context, variant)
+        key = self.key(model, prompt_type, context, variant)
         encoded = self._encoded.setdefault(key, _Encoded())
         _, rows = self._rows.get((id(dataset), key), (None, None))
         if rows is None:
             texts = dataset.with_format("arrow")[:].column("text").to_pylist()
             self._encode_missing(encoded, model, dataset, texts, prompt_type, context)
             rows = [encoded.row_of[text] for text in texts]
+            while len(self._rows) >= _ROWS_HELD:
+                del self._rows[next(iter(self._rows))]
             self._rows[id(dataset), key] = dataset, rows  # subsets share their datasets
         return take_rows(encoded.embeddings, rows)
 
@@ -125,9 +131,12 @@ class SharedEncodings:
             new = _encode(model, dataset.select(list(first_row.values())), prompt_type, context)
             encoded.add(list(first_row), new)
 
-    def _key(
-        self, model: EncoderProtocol, prompt_type: PromptType, context: EncodingContext, variant: str
+    def key(
+        self, model: EncoderProtocol, prompt_type: PromptType, context: EncodingContext, variant: str = ""
     ) -> tuple[Any, ...]:
+        """What tells embeddings apart that are not of the same text; arguments as of ``encode``."""
+        if isinstance(model, ByLanguage):
+            return (*self._identity(model), *self.key(model.inner, prompt_type, context, variant))
         settings = sorted((name, repr(value)) for name, value in _settings(context.encode_kwargs))
         prompt = _prompt(model, prompt_type, context.task_metadata)
         return (self._identity(model), prompt_type.value, prompt, tuple(settings), variant)

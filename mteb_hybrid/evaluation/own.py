@@ -20,12 +20,12 @@ def collection_tasks(collection: ParallelCollection) -> tuple[type[AbsTask], ...
         Task classes, the aggregate last; ``register_tasks`` makes them known by name.
 
     Raises:
-        HybridError: the collection's name cannot be a task's.
+        HybridError: the collection's name cannot be a task's, or a language's tag cannot be a subset's.
     """
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", collection.name):
-        raise HybridError(
-            f"{one_line(collection.name, 60)!r} cannot name a task: use letters, digits, dashes and underscores"
-        )
+    check_name(collection.name)
+    for tag in collection.languages:
+        if "_" in tag:  # which stands for a hyphen in the names of subsets
+            raise HybridError(f"language tag {one_line(tag, 60)!r} has an underscore; write it with a hyphen")
     tasks = declare(
         ParallelBenchmark(
             name=collection.name,
@@ -40,3 +40,14 @@ def collection_tasks(collection: ParallelCollection) -> tuple[type[AbsTask], ...
     for task in tasks:
         task.of_own_collection = True  # type: ignore[attr-defined]  # read by register_tasks
     return tasks
+
+
+def check_name(name: str) -> str:
+    """Give the name back, if the name of a task can begin with it.
+
+    Raises:
+        HybridError: it cannot.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+        raise HybridError(f"{one_line(name, 60)!r} cannot name a task: use letters, digits, dashes and underscores")
+    return name

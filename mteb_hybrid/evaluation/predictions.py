@@ -73,6 +73,9 @@ def _before(path: Path, model: MTEBModels, hf_subset: str) -> bytes:
         return head
     if json.dumps(hf_subset).encode() not in content:
         return content
-    predictions = json.loads(content)
-    predictions.pop(hf_subset, None)
+    try:
+        predictions = json.loads(content)
+        predictions.pop(hf_subset, None)
+    except (ValueError, AttributeError, RecursionError):
+        raise HybridError(f"{path} is damaged; delete it and run again with --overwrite-strategy always") from None
     return json.dumps(predictions).encode()

@@ -99,13 +99,14 @@ class Ranking:
         return counts
 
 
-def rank(scores: Floats, relevance: Relevance, *, depth: int) -> Ranking:
+def rank(scores: Floats, relevance: Relevance, *, depth: int, confidence: bool = True) -> Ranking:
     """Rank all passages for each query and say where the relevant ones stand.
 
     Args:
         scores: similarities, shape (queries, passages); -inf where a passage was not retrieved.
         relevance: which passages are relevant; one row for each row of ``scores``.
         depth: how many of the best-ranked passages to name.
+        confidence: whether mteb's confidence scores are wanted; they are 0 otherwise.
 
     Returns:
         The ranking of every query, in the order of the rows.
@@ -120,7 +121,7 @@ def rank(scores: Floats, relevance: Relevance, *, depth: int) -> Ranking:
 
     def part(start: int) -> Ranking:
         rows = slice(start, start + rows_at_once)
-        return _rank_rows(scores[rows], relevance, relevance.passages[rows], depth)
+        return _rank_rows(scores[rows], relevance, relevance.passages[rows], depth, confidence)
 
     return concatenate(list(_in_threads(part, starts)))
 
@@ -140,7 +141,7 @@ def _in_threads(work: Callable[[int], Ranking], starts: Sequence[int]) -> Iterat
         yield from pool.map(work, starts)
 
 
-def _rank_rows(scores: Floats, relevance: Relevance, passages: Ints, depth: int) -> Ranking:
+def _rank_rows(scores: Floats, relevance: Relevance, passages: Ints, depth: int, confidence: bool) -> Ranking:
     single = scores.astype(np.float32, copy=False)
     ascending = np.sort(single, axis=1)
     if np.isnan(ascending[:, -1]).any():  # numpy sorts NaN to the end
@@ -151,33 +152,94 @@ def _rank_rows(scores: Floats, relevance: Relevance, passages: Ints, depth: int)
     full_ranks = ranks if precise else _ranks(scores, in_full, relevance, passages)
     found = passages >= 0
     retrieved = found & (np.take_along_axis(single, np.maximum(passages, 0), axis=1) > -np.inf)
-    order = np.argsort(np.where(found, ranks, np.iinfo(np.int64).max), axis=1, kind="stable")
     thresholds = ascending[:, -min(depth, single.shape[1])] if depth else single[:, 0]
     top = _top(single, thresholds, relevance.precedence, min(depth, single.shape[1]))
-    first = np.where(retrieved, full_ranks, np.iinfo(np.int64).max).min(axis=1, initial=np.iinfo(np.int64).max)
+    return arrange(
+        ranks,
+        passages,
+        retrieved,
+        full_ranks,
+        top=top,
+        top_scores=np.take_along_axis(scores, top, axis=1),
+        confidence=confidence_of(in_full) if confidence else np.zeros((len(scores), 3)),
+    )
+
+
+def arrange(
+    ranks: Ints,
+    passages: Ints,
+    retrieved: Bools,
+    full_ranks: Ints,
+    *,
+    top: Ints,
+    top_scores: Floats,
+    confidence: Floats,
+) -> Ranking:
+    """Put the relevant passages of each query into the order of their ranks.
+
+    Args:
+        ranks: of the relevant passages, in any order, 0 where ``passages`` is -1; shape (queries, most relevant).
+        passages: their rows, likewise.
+        retrieved: whether they were retrieved, likewise.
+        full_ranks: their ranks with similarities in the model's own precision, likewise.
+        top: as in ``Ranking``.
+        top_scores: likewise.
+        confidence: likewise.
+    """
+    last = np.iinfo(np.int64).max
+    order = np.argsort(np.where(passages >= 0, ranks, last), axis=1, kind="stable")
+    first = np.where(retrieved, full_ranks, last).min(axis=1, initial=last)
     return Ranking(
         ranks=np.take_along_axis(ranks, order, axis=1),
         passages=np.take_along_axis(passages, order, axis=1),
         retrieved=np.take_along_axis(retrieved, order, axis=1),
         first_rank=np.where(retrieved.any(axis=1), first, 0),
         top=top,
-        top_scores=np.take_along_axis(scores, top, axis=1),
-        confidence=_confidence(in_full),
+        top_scores=top_scores,
+        confidence=confidence,
     )
+
+
+@dataclass(frozen=True)
+class Sought:
+    """Passages whose ranks are sought, some for each query; all arrays are of shape (queries, most relevant).
+
+    Attributes:
+        scores: their similarities; NaN in the padding.
+        places: their places among equal similarities, as ``tie_order`` gives them.
+    """
+
+    scores: Floats
+    places: Ints
+
+    def ahead(self, scores: Floats, ascending: Floats, precedence: Ints, inside: Bools) -> Ints:
+        """How many of some passages rank ahead of each of these.
+
+        Args:
+            scores: similarities of the passages, shape (queries, passages); none is NaN.
+            ascending: the same, each row sorted.
+            precedence: the passages' places among equal similarities, shape (passages,).
+            inside: whether a passage sought is one of them.
+
+        Returns:
+            Their numbers; any number in the padding.
+        """
+        not_ahead = _not_ahead(ascending, self.scores)
+        ahead: Ints = scores.shape[1] - not_ahead
+        next_below = np.take_along_axis(ascending, np.maximum(not_ahead - 1 - inside, 0), axis=1)
+        tied = (not_ahead > inside) & (next_below == self.scores)
+        for row, place in np.argwhere(tied):  # equal similarities: the greater id first
+            equal = np.flatnonzero(scores[row] == self.scores[row, place])
+            ahead[row, place] += np.count_nonzero(precedence[equal] < self.places[row, place])
+        return ahead
 
 
 def _ranks(scores: Floats, ascending: Floats, relevance: Relevance, passages: Ints) -> Ints:
     """The rank of each relevant passage, 0 where ``passages`` is padding."""
-    own = np.take_along_axis(scores, np.maximum(passages, 0), axis=1)
-    not_ahead = _not_ahead(ascending, own)
-    ranks = np.where(passages >= 0, scores.shape[1] - not_ahead + 1, 0)
-    next_below = np.take_along_axis(ascending, np.maximum(not_ahead - 2, 0), axis=1)
-    tied = (passages >= 0) & (not_ahead > 1) & (next_below == own)
-    for row, place in np.argwhere(tied):  # equal similarities: the greater id first
-        equal = np.flatnonzero(scores[row] == own[row, place])
-        ahead = relevance.precedence[equal] < relevance.precedence[passages[row, place]]
-        ranks[row, place] += np.count_nonzero(ahead)
-    return ranks
+    found, rows = passages >= 0, np.maximum(passages, 0)
+    own = np.where(found, np.take_along_axis(scores, rows, axis=1), np.nan)
+    ahead = Sought(own, relevance.precedence[rows]).ahead(scores, ascending, relevance.precedence, found)
+    return np.where(found, ahead + 1, 0)
 
 
 def _not_ahead(ascending: Floats, values: Floats) -> Ints:
@@ -225,8 +287,15 @@ def _top(scores: Floats, thresholds: Floats, precedence: Ints, depth: int) -> In
     return top
 
 
-def _confidence(ascending: Floats) -> Floats:
-    """mteb's confidence scores of each query (arXiv 2402.12997), from similarities sorted ascending."""
+def confidence_of(ascending: Floats) -> Floats:
+    """mteb's confidence scores of each query (arXiv 2402.12997).
+
+    Args:
+        ascending: similarities of each query, sorted; the last 1000 of a row are enough.
+
+    Returns:
+        Shape (queries, 3), as in ``Ranking``.
+    """
     head = ascending[:, -CONFIDENCE_DEPTH:]
     confidence = np.zeros((len(head), 3))
     confidence[:, 0] = head[:, -1]

@@ -28,12 +28,13 @@ def average_precision(ranking: Ranking) -> Floats:
     return total / _counts(ranking)
 
 
-def retrieval_scores(ranking: Ranking, k_values: Sequence[int]) -> dict[str, float]:
+def retrieval_scores(ranking: Ranking, k_values: Sequence[int], *, abstention: bool = True) -> dict[str, float]:
     """All scores mteb reports for a retrieval task, and ``map``, the unbounded mean average precision.
 
     Args:
         ranking: where the relevant passages of each query stand.
-        k_values: the cut-offs.
+        k_values: the cut-offs; 1 among them.
+        abstention: whether to report the nAUC scores, which are more than half of them.
 
     Returns:
         Score name to value; the nAUC scores may be NaN, as in mteb, when all queries score the same.
@@ -45,7 +46,7 @@ def retrieval_scores(ranking: Ranking, k_values: Sequence[int]) -> dict[str, flo
     return {
         **rounded,
         "accuracy": rounded["recall_at_1"],
-        **_abstention(curves, ranking.confidence),
+        **(_abstention(curves, ranking.confidence) if abstention else {}),
         "map": _mean(average_precision(ranking)),
     }
 

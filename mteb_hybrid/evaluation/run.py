@@ -5,11 +5,12 @@ from __future__ import annotations
 import difflib
 import json
 import logging
+import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mteb_hybrid.errors import HybridError, one_line
 from mteb_hybrid.models import unknown_model
@@ -109,7 +110,7 @@ def evaluate(
     import mteb
     from mteb.cache import ResultCache
 
-    meta = _find_model(model)
+    meta = find_model(model)
     _check_writable(folder, "--output-folder")
     if prediction_folder is not None:
         _check_writable(prediction_folder, "--prediction-folder")
@@ -118,11 +119,11 @@ def evaluate(
     if stale:
         logger.warning(f"{stale[0]} is of other data than these: all tasks are run again")
     for mean in list(_outdated_means(cache, meta, tasks)):
-        mean.unlink()
+        mean.unlink(missing_ok=True)  # another process may be at the same
     if not show_progress_bar:
         _hide_bars()
     results = mteb.evaluate(
-        _load_model(meta, model, device),
+        load_model(meta, model, device),
         tasks,
         cache=cache,
         overwrite_strategy="always" if overwrite or stale else "only-missing",
@@ -134,10 +135,18 @@ def evaluate(
     return RunNames(str(results.model_name), tuple(name for name in names if name))
 
 
-def _find_model(name: str) -> ModelMeta:
+def find_model(name: str) -> ModelMeta:
+    """Find what mteb knows of a model.
+
+    Args:
+        name: a short name, or what mteb takes.
+
+    Raises:
+        HybridError: there is none of that name.
+    """
     import mteb
 
-    if Path(name).expanduser().is_dir():
+    if os.path.isdir(os.path.expanduser(name)):
         raise HybridError(f"{name} is a folder: name it first, with `mteb-hybrid models add NAME {name}`")
     try:
         return mteb.get_model_meta(name, fetch_from_hf="/" in name)
@@ -147,7 +156,12 @@ def _find_model(name: str) -> ModelMeta:
         raise HybridError(f"cannot find model {one_line(name, 80)} ({_reason(error)}); check its Hub id") from None
 
 
-def _load_model(meta: ModelMeta, name: str, device: str | None) -> MTEBModels:
+def load_model(meta: ModelMeta, name: str, device: str | None) -> MTEBModels:
+    """Load a model that was found by its name.
+
+    Raises:
+        HybridError: it cannot be loaded.
+    """
     try:
         return meta.load_model(device=device)
     except HybridError:
@@ -186,15 +200,36 @@ def _stale_results(cache: object, meta: ModelMeta, tasks: Sequence[AbsTask]) -> 
 
 
 def _outdated_means(cache: object, meta: ModelMeta, tasks: Sequence[AbsTask]) -> Iterator[Path]:
-    """Results of aggregates older than those of a part, which mteb would take for current."""
+    """Results of aggregates that are not the mean of what their parts have now, which mteb would take for current.
 
-    def written(task: AbsTask) -> int:
-        path: Path = cache.get_task_result_path(task.metadata.name, meta)  # type: ignore[attr-defined]
-        return path.stat().st_mtime_ns if path.exists() else 0
-
+    The files' times tell nothing: clocks are set back.
+    """
     for task in _flat(tasks):
-        if 0 < written(task) < max(map(written, getattr(task, "tasks", ())), default=0):
-            yield cache.get_task_result_path(task.metadata.name, meta)  # type: ignore[attr-defined]
+        parts = getattr(task, "tasks", ())
+        path, *others = (
+            cache.get_task_result_path(each.metadata.name, meta)  # type: ignore[attr-defined]
+            for each in (task, *parts)
+        )
+        if parts and path.exists() and not _is_mean(path, others, task):
+            yield path
+
+
+def _is_mean(path: Path, parts: Sequence[Path], aggregate: Any) -> bool:
+    """Whether a kept mean is that of the parts that are there; scores are written with six decimals."""
+    from mteb.results import TaskResult
+
+    if not all(part.exists() for part in parts):
+        return False
+    try:
+        kept = TaskResult.from_disk(path).scores
+        now = aggregate.task_results_to_scores([TaskResult.from_disk(part) for part in parts])
+        return all(
+            math.isclose(entry["main_score"], now[split]["default"]["main_score"], abs_tol=2e-6)
+            for split, entries in kept.items()
+            for entry in entries
+        )
+    except Exception:  # mteb's own readers meet it again, or it is made anew
+        return False
 
 
 def _flat(tasks: Sequence[AbsTask]) -> Iterator[AbsTask]:

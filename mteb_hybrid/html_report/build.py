@@ -12,6 +12,7 @@ from mteb_hybrid.data.collection import ParallelCollection
 from mteb_hybrid.errors import HybridError, one_line
 from mteb_hybrid.html_report import curves
 from mteb_hybrid.html_report.content import (
+    LARGE_FROM,
     BenchmarkPart,
     Data,
     Form,
@@ -45,8 +46,8 @@ if TYPE_CHECKING:
 ROWS_FILE = "rows.json"
 """Where rows of measured remedies are looked for in the folder of results."""
 
-MODELS_DRAWN = 24
-"""Models with heat maps of their own: more would make a page that no browser opens gladly."""
+MODELS_DRAWN, MODELS_OF_MANY = 24, 6
+"""Models with heat maps of their own, and where languages are many: more make a page that no browser opens gladly."""
 
 # A column of the tables to the title of its panel.
 _PANELS: dict[str, tuple[str, Form]] = {
@@ -109,15 +110,15 @@ def _part(
     tasks = {setting.task_name(benchmark.name) for setting in Setting}
     models = [model for model in models if not tasks.isdisjoint(model.run.subsets)]
     queries = {model.label: found for model in models if (found := read_queries(model.run, benchmark)) is not None}
-    notes = []
-    if len(models) > MODELS_DRAWN:
-        notes.append(f"The first {MODELS_DRAWN} of {len(models)} models are drawn; choose others with --models.")
+    notes, drawn = [], MODELS_DRAWN if len(benchmark.languages) < LARGE_FROM else MODELS_OF_MANY
+    if len(models) > drawn:
+        notes.append(f"The first {drawn} of {len(models)} models are drawn; choose others with --models.")
     texts = find_texts(benchmark, [model.run for model in models], own) if queries else ""
     return BenchmarkPart(
         anchor=stem("benchmark", benchmark.name),
         title=name_to_show(benchmark.title),
         overview=_overview(benchmark, [model.label for model in models], tables),
-        models=tuple(_of_models(benchmark, models[:MODELS_DRAWN], queries)),
+        models=tuple(_of_models(benchmark, models[:drawn], queries)),
         explorer=explore(queries, benchmark.languages, texts, room),
         notes=tuple(notes),
     )

@@ -23,6 +23,9 @@ Form = Literal["text", "score", "distance", "share", "count", "number"]
 NAME_LIMIT = 80
 """Characters of a name that are shown."""
 
+LARGE_FROM = 40
+"""Columns from which on a table is made only when it is looked at: 122 languages have 15,000 cells."""
+
 _NUMBER: dict[Form, str] = {
     "score": "{:.3f}",
     "distance": "{:,.1f}",
@@ -46,6 +49,11 @@ class Data:
 
     columns: tuple[tuple[str, Form], ...]
     rows: tuple[tuple[Value, ...], ...]
+
+    @property
+    def is_large(self) -> bool:
+        """Whether the page holds the figures alone, and makes a table of them when it is asked for."""
+        return len(self.columns) > LARGE_FROM
 
 
 @dataclass(frozen=True)

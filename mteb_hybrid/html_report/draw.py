@@ -132,7 +132,8 @@ def heat_map(
     colours = colormaps["Blues"].with_extremes(bad=_MISSING)
     table = np.ma.masked_invalid([[math.nan if value is None else value for value in row] for row in values])
     size, few = len(names), len(names) <= _FIGURES_UP_TO
-    width, height = (1.6 + 0.5 * size, 1.1 + 0.32 * size) if few else (8.6, 8.2)
+    cell = min(0.2, max(7.2 / size, 0.08))  # inches; a name fits beside each
+    width, height = (1.6 + 0.5 * size, 1.1 + 0.32 * size) if few else (1.6 + cell * size, 1.1 + cell * size)
     plot = new_plot(max(width, 4.2), max(height, 2.0))
     axes = plot.add_subplot()
     if few:
@@ -146,10 +147,9 @@ def heat_map(
             colour = "#000000" if value is None else _letters_on(colours(norm(value)))
             text = "–" if value is None else _CELL[form].format(value)
             axes.text(column + 0.5, row + 0.5, text, ha="center", va="center_baseline", color=colour, fontsize=8)
-    step = max(1, math.ceil(size / 62))
-    places = [place + 0.5 for place in range(0, size, step)]
-    axes.set_xticks(places, names[::step], rotation=0 if few and max(map(len, names)) < 6 else 90)
-    axes.set_yticks(places, names[::step])
+    places = [place + 0.5 for place in range(size)]
+    axes.set_xticks(places, names, rotation=0 if few and max(map(len, names)) < 6 else 90)
+    axes.set_yticks(places, names)
     axes.xaxis.tick_top()
     axes.xaxis.set_label_position("top")
     axes.set_xlabel("language of the passages")
@@ -159,16 +159,16 @@ def heat_map(
     for spine in axes.spines.values():
         spine.set_visible(False)
     if not few:
-        axes.tick_params(labelsize=6)
-    _colour_bar(plot, axes, mesh, form, ink)
+        axes.tick_params(labelsize=min(8.0, 70 * cell))
+    _colour_bar(plot, axes, mesh, form, ink, aspect=22 if few else 60)
     return plot
 
 
-def _colour_bar(plot: Plot, axes: Axes, mesh: Any, form: Form, ink: str) -> None:
+def _colour_bar(plot: Plot, axes: Axes, mesh: Any, form: Form, ink: str, aspect: float) -> None:
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     form_of = FuncFormatter(lambda value, _: _CELL[form].format(value))
-    bar: Any = plot.colorbar(mesh, ax=axes, shrink=0.85, aspect=22, pad=0.025, format=form_of, ticks=MaxNLocator(5))
+    bar: Any = plot.colorbar(mesh, ax=axes, shrink=0.85, aspect=aspect, pad=0.025, format=form_of, ticks=MaxNLocator(5))
     bar.outline.set_visible(False)
     bar.ax.tick_params(colors=ink, length=0)
 
@@ -184,7 +184,7 @@ def rank_panels(spreads: Sequence[RankSpread], greatest: float, ink: str, ground
     """Small multiples of ranks, a panel for each query language; one panel where other languages are pooled."""
     queries = list(dict.fromkeys(each.query for each in spreads))
     if any(each.answer == OTHERS for each in spreads):
-        plot = new_plot(7.2, 1.2 + 0.24 * len(queries))
+        plot = new_plot(7.2, 1.2 + (0.24 if len(queries) <= 40 else 0.16) * len(queries))
         axes = plot.add_subplot()
         _rank_lines(axes, spreads, [each.query for each in spreads], ink, greatest, shift=0.19)
         axes.set_ylabel("language of the query")

@@ -25,6 +25,8 @@ MODELS = 6
 _OF_EACH_ORDER = 20
 _QUESTION_LIMIT, _PASSAGE_LIMIT = 600, 900  # characters
 _PASSAGES = 3  # of one language
+_LANGUAGES = 24  # with more of them each question has less room
+_CUT_PASSAGE = 160
 
 Key = tuple[str, str]  # language and id of a query
 Floats = NDArray[np.floating]
@@ -112,7 +114,7 @@ def explore(
         return None
     shown = [queries[model] for model in models]
     table = _joined(shown)
-    chosen, depth = _chosen(_orders(table), room)
+    chosen, depth = _chosen(_orders(table), min(room, max(room * _LANGUAGES // len(languages), 1)))
     keys = [table.keys[row] for row in sorted(chosen)]
     rows_of = [{key: row for row, key in enumerate(zip(q.languages, q.ids, strict=True))} for q in shown]
     group_of = {key: q.groups[rows[key]] for q, rows in zip(shown, rows_of, strict=True) for key in keys if key in rows}
@@ -129,8 +131,10 @@ def explore(
         )
         for key in keys
     )
-    answers = tuple(_answers(collection, group, languages) for group in groups)
-    notes = (*([texts] if isinstance(texts, str) else []), *_notes(queries, models))
+    many = len(languages) > _LANGUAGES
+    answers = tuple(_answers(collection, group, languages, many) for group in groups)
+    cut = f"Of each language the first passage is here, cut at {_CUT_PASSAGE} characters: there are many languages."
+    notes = (*([texts] if isinstance(texts, str) else [cut] if many else []), *_notes(queries, models))
     return Explorer(models, tuple(languages), depth, len(table.keys), questions, answers, notes)
 
 
@@ -208,13 +212,13 @@ def _texts_of_queries(collection: ParallelCollection | None, keys: Sequence[Key]
 
 
 def _answers(
-    collection: ParallelCollection | None, group: str, languages: Sequence[str]
+    collection: ParallelCollection | None, group: str, languages: Sequence[str], many: bool
 ) -> tuple[tuple[str, ...], ...]:
     if collection is None:
         return ()
-    found = []
+    found, (passages, limit) = [], (1, _CUT_PASSAGE) if many else (_PASSAGES, _PASSAGE_LIMIT)
     for tag in languages:
         table = collection.passages.get(tag)
-        rows = table.rows_by_group.get(group, ())[:_PASSAGES] if table else ()
-        found.append(tuple(text_to_show(table.texts[row], _PASSAGE_LIMIT) for row in rows) if table else ())
+        rows = table.rows_by_group.get(group, ())[:passages] if table else ()
+        found.append(tuple(text_to_show(table.texts[row], limit) for row in rows) if table else ())
     return tuple(found)

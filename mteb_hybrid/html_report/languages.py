@@ -9,6 +9,7 @@ from statistics import fmean
 from mteb_hybrid.html_report.content import Data, Form, Picture, name_to_show, stem
 from mteb_hybrid.reporting.benchmarks import Benchmark
 from mteb_hybrid.reporting.results import ModelResults
+from mteb_hybrid.reporting.scripts import in_groups
 from mteb_hybrid.reporting.settings import Setting
 
 Matrix = Mapping[str, Mapping[str, float]]
@@ -89,10 +90,11 @@ def _picture(
 ) -> Picture:
     from mteb_hybrid.html_report.draw import heat_map
 
+    tags, said = in_groups(tags)
     values = [[matrix.get(query, {}).get(tag) for tag in tags] for query in tags]
     names = [name_to_show(tag, 24) for tag in tags]
     data = Data(
         (("query language", "text"), *((tag, form) for tag in names)),
         tuple((query, *row) for query, row in zip(names, values, strict=True)),
     )
-    return Picture(name, title, description, data, partial(heat_map, names, values, form, span))
+    return Picture(name, title, description + said, data, partial(heat_map, names, values, form, span))

@@ -46,6 +46,7 @@ def render(report: Report) -> str:
     def svg(picture: Picture) -> Markup:
         return Markup(page_svg(picture, f"p{places[picture.name]}"))
 
+    matrices = {each.name: _matrix(each) for each in report.pictures if each.data.is_large}
     explorers = {part.anchor: _explorer(part.explorer) for part in report.parts if part.explorer}
     return environment.from_string(_asset("template.html")).render(
         report=report,
@@ -55,7 +56,15 @@ def render(report: Report) -> str:
         style_hash=_hash(style),
         script_hash=_hash(script),
         explorers=Markup(script_json(explorers)),
+        matrices=Markup(script_json(matrices)) if matrices else "",
     )
+
+
+def _matrix(picture: Picture) -> dict[str, Any]:
+    """The figures behind a picture, out of which the script makes a table, and says what is under the pointer."""
+    names = [name for name, _ in picture.data.columns]
+    form = picture.data.columns[-1][1]
+    return {"columns": names, "form": form, "rows": picture.data.rows}
 
 
 def script_json(value: Any) -> str:

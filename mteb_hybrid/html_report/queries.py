@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from mteb_hybrid.data.unpacked import check_unpacked
+from mteb_hybrid.errors import HybridError
 from mteb_hybrid.evaluation.query_scores import COLUMNS, query_scores_path, rank_columns
 from mteb_hybrid.reporting.benchmarks import Benchmark
+from mteb_hybrid.reporting.resampling import has_keys
 from mteb_hybrid.reporting.results import ModelResults
 from mteb_hybrid.reporting.settings import Setting
 
@@ -63,10 +66,15 @@ def _read(folder: Path, setting: Setting, benchmark: str) -> Queries | None:
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(query_scores_path(folder / f"{setting.task_name(benchmark)}.json"))
-    except (OSError, pa.ArrowException):
+        path = query_scores_path(folder / f"{setting.task_name(benchmark)}.json")
+        check_unpacked(path)
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowException, HybridError):
         return None
-    if not {*COLUMNS, "map", "rank_distance"} <= set(table.column_names):
+    names = table.column_names
+    if not has_keys(table.schema) or len(set(names)) < len(names) or not {"map", "rank_distance"} <= set(names):
+        return None
+    if not all(pa.types.is_floating(table.schema.field(name).type) for name in ("map", "rank_distance")):
         return None
     return _of_table(table, setting)
 

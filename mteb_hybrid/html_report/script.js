@@ -61,8 +61,45 @@
     }
   }
 
+  // Large tables: only their figures are on the page. A table is made when it is opened, and a picture says what is under
+  // the pointer.
+  const matrices = JSON.parse(document.getElementById("matrices")?.textContent ?? "{}");
+  const percent = (value) => `${(100 * value).toFixed(1)}%`;
+  const cell = (value, form) => (value === null ? "–" : form === "share" ? percent(value) : value.toFixed(3));
+  for (const table of document.querySelectorAll("table[data-matrix]")) {
+    const { columns, rows, form } = matrices[table.dataset.matrix];
+    const details = table.closest("details");
+    details.addEventListener("toggle", () => {
+      if (!details.open || table.tBodies.length) return;
+      const head = make("tr");
+      columns.forEach((name, place) => head.append(make("th", name, { scope: "col", ...(place ? { class: "number" } : {}) })));
+      table.createTHead().append(head);
+      const body = table.createTBody();
+      for (const [name, ...values] of rows) {
+        const row = make("tr");
+        row.append(make("th", name, { scope: "row" }), ...values.map((value) => make("td", cell(value, form), { class: "number" })));
+        body.append(row);
+      }
+    });
+  }
+  for (const picture of document.querySelectorAll(".scroll[data-matrix]")) {
+    const { columns, rows, form } = matrices[picture.dataset.matrix];
+    const images = [...picture.querySelectorAll("image")];
+    const readout = picture.parentElement.querySelector(".readout");
+    picture.addEventListener("pointermove", (event) => {
+      const places = images.map((image) => image.getBoundingClientRect());
+      const place = places.sort((a, b) => b.width - a.width)[0]; // the other one is the scale
+      if (!place) return;
+      const column = Math.floor(((event.clientX - place.left) / place.width) * (columns.length - 1));
+      const row = Math.floor(((event.clientY - place.top) / place.height) * rows.length);
+      if (!rows[row] || column < 0 || column >= columns.length - 1) return;
+      readout.textContent = `Query ${rows[row][0]}, passages ${columns[column + 1]}: ${cell(rows[row][column + 1], form)}`;
+    });
+  }
+
   // Downloads: the figures of a table, unrounded.
   const figuresOf = (table) => {
+    if (table.dataset.matrix) return matrices[table.dataset.matrix];
     const heads = [...table.tHead.rows].at(-1).cells;
     const names = [...heads].map((head) => head.dataset.name || head.textContent.trim());
     const rows = [...table.tBodies[0].rows].map((row) => [...row.cells]);

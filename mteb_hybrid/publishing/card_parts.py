@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ _DOCUMENT = re.compile(r"^(?:%|\.\.\.)", re.MULTILINE)
 
 _WHERE = "the front matter of README.md in the repository"
 _MEND = "mend it there, and publish again"
+_ALIASES_AT_MOST = 10
 
 Key = tuple[str, int]
 """A heading or a key, and how many of the same name go before it."""
@@ -69,14 +71,22 @@ def read_card(text: str) -> Card:
     Raises:
         HybridError: the front matter is not YAML, or no mapping.
     """
-    plain = "\n".join(re.split(r"\r\n|\r|\n", text.removeprefix("\ufeff")))
-    match = _FRONT_MATTER.match(plain)
-    try:
+    plain, match = _parted(text)
+    with _told():
         keys = _keys(match[1]) if match else {}
-    except RecursionError:
-        raise HybridError(f"{_WHERE} is nested too deep; {_MEND}") from None
     preamble, sections = _sections(plain[match.end() :] if match else plain)
     return Card(keys, preamble, sections)
+
+
+def front_matter(text: str) -> dict[Any, Any]:
+    """The values in a card's front matter; none if it has none.
+
+    Raises:
+        HybridError: the front matter is not YAML, or no mapping.
+    """
+    _, match = _parted(text)
+    with _told():
+        return _parsed(match[1])[0] if match else {}
 
 
 def card_text(keys: Iterable[Part], preamble: Part, sections: Iterable[Part]) -> str:
@@ -86,6 +96,24 @@ def card_text(keys: Iterable[Part], preamble: Part, sections: Iterable[Part]) ->
     return "\n\n".join([*([f"---\n{front}\n---"] if front else []), *body]) + "\n"
 
 
+def _parted(text: str) -> tuple[str, re.Match[str] | None]:
+    """A card with line ends of one kind, and where its front matter is."""
+    plain = "\n".join(re.split(r"\r\n|\r|\n", text.removeprefix("\ufeff")))
+    return plain, _FRONT_MATTER.match(plain)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Tell in one line what PyYAML cannot take in, or give out again."""
+    try:
+        yield
+    except RecursionError:
+        raise HybridError(f"{_WHERE} is nested too deep; {_MEND}") from None
+    except (ValueError, yaml.YAMLError) as error:
+        problem = one_line(getattr(error, "problem", None) or error, 120)
+        raise HybridError(f"{_WHERE} cannot be read: {problem}; {_MEND}") from None
+
+
 def _keys(front: str) -> dict[Key, Part]:
     """The top-level keys, with the lines that each is written in."""
     values, root = _parsed(front)
@@ -93,7 +121,7 @@ def _keys(front: str) -> dict[Key, Part]:
         return {}
     names = [str(key.value) for key, _ in root.value]
     if not _keys_stand_alone(front, root):
-        written = [yaml.safe_dump({key: value}, sort_keys=False, allow_unicode=True) for key, value in values.items()]
+        written = [_written_out({key: value}) for key, value in values.items()]
         return _numbered([(str(name), _key(text)) for name, text in zip(values, written, strict=True)])
     lines = front.split("\n")
     starts = [_with_comment(lines, key.start_mark.line) for key, _ in root.value]
@@ -101,6 +129,17 @@ def _keys(front: str) -> dict[Key, Part]:
     starts[:1] = [0]
     parts = (_key("\n".join(lines[start:end])) for start, end in zip(starts, ends, strict=True))
     return _numbered(zip(names, parts, strict=True))
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes shared parts out: the keys are taken apart, and each must be whole alone."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _written_out(values: dict[Any, Any]) -> str:
+    return yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
 
 
 def _keys_stand_alone(front: str, root: yaml.MappingNode) -> bool:
@@ -112,6 +151,10 @@ def _keys_stand_alone(front: str, root: yaml.MappingNode) -> bool:
 
 def _parsed(front: str) -> tuple[dict[Any, Any], yaml.MappingNode | None]:
     try:
+        # A few lines of aliases of aliases are gigabytes once they are written out, and merged keys (<<) at once.
+        aliases = sum(isinstance(event, yaml.AliasEvent) for event in yaml.parse(front, Loader=yaml.SafeLoader))
+        if aliases > _ALIASES_AT_MOST:
+            raise HybridError(f"{_WHERE} has more than {_ALIASES_AT_MOST} aliases (*); write them out there")
         root = yaml.compose(front, Loader=yaml.SafeLoader)
         values = yaml.safe_load(front)
     except yaml.YAMLError as error:
@@ -119,8 +162,6 @@ def _parsed(front: str) -> tuple[dict[Any, Any], yaml.MappingNode | None]:
         place = f" (line {mark.line + 2})" if mark else ""
         problem = one_line(getattr(error, "problem", None) or error, 120)
         raise HybridError(f"{_WHERE} is not YAML{place}: {problem}; {_MEND}") from None
-    except ValueError as error:
-        raise HybridError(f"{_WHERE} cannot be read: {one_line(error, 120)}; {_MEND}") from None
     if root is None or values is None:
         return {}, None
     if not isinstance(root, yaml.MappingNode) or not isinstance(values, dict):

@@ -12,6 +12,7 @@ from mteb_hybrid.publishing.content import Figure
 from mteb_hybrid.reporting.benchmarks import Benchmark, find_benchmarks
 from mteb_hybrid.reporting.heat_map import heat_map
 from mteb_hybrid.reporting.results import ModelResults
+from mteb_hybrid.reporting.scripts import in_groups
 from mteb_hybrid.reporting.settings import Setting
 
 FOLDER = "figures"
@@ -75,7 +76,11 @@ def _shares(file: Path) -> Iterator[tuple[str, dict[str, float]]]:
             for entry in entries:
                 match entry:
                     case {"hf_subset": str(subset), "language_share_at_10": dict(shares)}:
-                        yield subset, {str(tag): float(x) for tag, x in shares.items() if isinstance(x, int | float)}
+                        yield subset, {str(tag): float(x) for tag, x in shares.items() if _is_share(x)}
+
+
+def _is_share(value: object) -> bool:
+    return isinstance(value, int | float) and 0 <= value <= 1
 
 
 def _map_picture(results: ModelResults, benchmark: Benchmark) -> tuple[str, str] | None:
@@ -87,7 +92,7 @@ def _map_picture(results: ModelResults, benchmark: Benchmark) -> tuple[str, str]
                 figures[languages[0], languages[-1]] = scores["map"]
     if not figures:
         return None
-    tags = benchmark.languages
+    tags, _ = in_groups(benchmark.languages)
     title = f"{benchmark.title}: MAP by language of the query and of the passages"
     values = [[figures.get((query, passages)) for passages in tags] for query in tags]
     return title, heat_map(title, tags, tags, values, form="score", row_axis="query", column_axis="passages")
@@ -96,7 +101,7 @@ def _map_picture(results: ModelResults, benchmark: Benchmark) -> tuple[str, str]
 def _share_picture(benchmark: Benchmark, shares: Mapping[str, Mapping[str, float]]) -> tuple[str, str] | None:
     if not shares:
         return None
-    tags = benchmark.languages
+    tags, _ = in_groups(benchmark.languages)
     title = f"{benchmark.title}: languages of the first 10 passages, all languages in one pool"
     values = [[shares.get(query, {}).get(passages) for passages in tags] for query in tags]
     return title, heat_map(title, tags, tags, values, form="share", row_axis="query", column_axis="passages")

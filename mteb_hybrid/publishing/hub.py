@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 RepoType = Literal["model", "dataset"]
 
 _REF = re.compile(r"[A-Za-z0-9][\w.+-]*(/[A-Za-z0-9][\w.+-]*)*")
+_TEXT_AT_MOST = 10_000_000  # bytes
 _MAY_WRITE = {"admin", "write", "contributor"}
 
 
@@ -181,6 +182,8 @@ def read_file(target: Target, repository: Repository, path: str) -> str | None:
 
     with told(target.repo_id):
         local = hf_hub_download(target.repo_id, path, repo_type=target.repo_type, revision=repository.head)
+        if Path(local).stat().st_size > _TEXT_AT_MOST:
+            raise HybridError(f"{one_line(path, 80)} of {target.repo_id} is larger than 10 MB; make it shorter there")
         return Path(local).read_bytes().decode("utf-8")
 
 

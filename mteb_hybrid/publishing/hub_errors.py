@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from mteb_hybrid.errors import HybridError, one_line
+from mteb_hybrid.errors import HybridError, one_line, without_tokens
 
 if TYPE_CHECKING:
     from huggingface_hub.errors import HfHubHTTPError
@@ -52,7 +52,7 @@ def told(what: str) -> Iterator[None]:
         raise HybridError(f"the Hub cannot take {what} ({_reason(error)}); choose another name") from None
     except (transport, ConnectionError, TimeoutError) as error:
         raise HybridError(f"no connection to the Hub ({_reason(error)}); check the network and {_AGAIN}") from None
-    except (OSError, ValueError, LookupError, TypeError, RuntimeError) as error:
+    except Exception as error:  # of an answer that lies the client and its HTTP library raise whatever they like
         cause = _cause(error, (errors.HfHubHTTPError, transport))
         if isinstance(cause, errors.HfHubHTTPError):
             raise HybridError(_by_status(cause, what)) from None
@@ -73,13 +73,7 @@ def _cause(error: BaseException, kinds: tuple[type[Exception], ...]) -> Exceptio
 
 def redact(text: object) -> str:
     """The text on one line, with all that looks like a token, and the one in use, taken out."""
-    from huggingface_hub import get_token
-
-    line = one_line(text, 2000)
-    token = get_token()
-    if token:
-        line = line.replace(token, "hf_***")
-    return _TOKEN.sub("hf_***", line)
+    return _TOKEN.sub("hf_***", without_tokens(one_line(text, 2000)))
 
 
 def _by_status(error: HfHubHTTPError, what: str) -> str:

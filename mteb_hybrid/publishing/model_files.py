@@ -78,7 +78,16 @@ def _paths(folder: Path) -> Iterator[Path]:
         aside = relative.as_posix() in _ASIDE or any(part.startswith(_ASIDE_FOLDERS) for part in relative.parts[:-1])
         hidden = relative.name.startswith(".")
         if path.suffix.lower() in _PUBLISHED and not aside and not hidden and path.is_file():
+            if _leads_out(path, folder):
+                raise HybridError(f"{path} is a link out of the model's folder; put there what is to be published")
             yield path
+
+
+def _leads_out(path: Path, folder: Path) -> bool:
+    """Whether a file is another's of this machine; the Hub's client keeps the files of a snapshot beside it."""
+    own, target = folder.resolve(), path.resolve()
+    snapshot = own.parent.name == "snapshots" and target.is_relative_to(own.parent.parent / "blobs")
+    return not (snapshot or target.is_relative_to(own))
 
 
 def _check_modules(folder: Path) -> None:
@@ -113,4 +122,7 @@ def _without_paths(path: Path) -> bytes | None:
         name: public_name(value) if name in {"_name_or_path", "name_or_path"} and isinstance(value, str) else value
         for name, value in content.items()
     }
-    return None if cleaned == content else (json.dumps(cleaned, indent=2, ensure_ascii=False) + "\n").encode()
+    if cleaned == content:
+        return None
+    # Half of a character, which JSON can hold, is written as JSON writes it.
+    return (json.dumps(cleaned, indent=2, ensure_ascii=False) + "\n").encode(errors="backslashreplace")

@@ -9,6 +9,7 @@ from pathlib import Path
 from mteb_hybrid.errors import HybridError
 from mteb_hybrid.licences import BUILT_IN_LICENSES, choose_license
 from mteb_hybrid.models import NamedModel, keep_model
+from mteb_hybrid.publishing.card_parts import front_matter
 from mteb_hybrid.publishing.comparison import Comparison, compare
 from mteb_hybrid.publishing.content import CardContent
 from mteb_hybrid.publishing.dry_run import Files, tell_files, write_files
@@ -204,9 +205,7 @@ def _zero_shot(own: ModelResults | None, record: TrainingRecord | None) -> tuple
 
 def _check_license(card: str, licenses: Mapping[str, str | None]) -> None:
     """A licence that somebody has put into the card on the Hub must not contradict the data's either."""
-    from huggingface_hub import ModelCard
-
-    license = getattr(ModelCard(card, ignore_metadata_errors=True).data, "license", None)
+    license = front_matter(card).get("license")
     if isinstance(license, str):
         choose_license(license, licenses)
 

@@ -26,6 +26,7 @@ def report(
     baseline: str | None = None,
     confidence: bool = False,
     format: Format = "terminal",
+    width: int | None = None,
 ) -> str:
     """Return tables of the results in a folder.
 
@@ -40,6 +41,7 @@ def report(
         baseline: the model that the others' differences are shown from, named as in ``models``.
         confidence: whether figures come with their 95 % confidence intervals, where scores of single queries are kept.
         format: ``terminal``, ``markdown``, ``csv`` or ``latex``.
+        width: of the terminal, in characters; None for no bound.
 
     Returns:
         The text, without a line end after the last line.
@@ -72,4 +74,4 @@ def report(
         of_mteb = [with_changes(table, label) for table in of_mteb]
     if confidence:  # of mteb's own tasks no scores of single queries are kept
         tables = [with_margins(table, label) for table in tables]
-    return render([*tables, *of_mteb], format)
+    return render([*tables, *of_mteb], format, width)

@@ -18,6 +18,7 @@ _SAME_TEXTS = {
     "MLQAR": {"MLQA", "MLQARetrieval"},
     "MLIRMLQA": {"MLQA", "MLQARetrieval"},
     "MLIRBelebele": {"Belebele", "BelebeleRetrieval"},
+    "Belebele": {"BelebeleRetrieval", *(f"MLIRBelebele{part}" for part in ("", *(each.value for each in Setting)))},
 }
 
 

@@ -11,6 +11,7 @@ from mteb_hybrid.reporting.settings import Setting
 
 INCOMPLETE_MARK = "*"
 SIGNIFICANT_MARK = "†"
+_LISTED = 12
 NO_MARGINS = "No ±: scores of single queries were not kept when these results were made; run the tasks again."
 
 
@@ -18,7 +19,8 @@ def incomplete(label: str, columns: Iterable[str], cells: Iterable[Cell]) -> Ite
     """Say for one row which figures are means over fewer subsets than the benchmark has."""
     missing = [f"{column} {cell.note}" for column, cell in zip(columns, cells, strict=True) if cell.note]
     if missing:
-        yield f"{INCOMPLETE_MARK} {label}: {', '.join(missing)}."
+        more = f" and {len(missing) - _LISTED} columns more" if len(missing) > _LISTED else ""
+        yield f"{INCOMPLETE_MARK} {label}: {', '.join(missing[:_LISTED])}{more}."
 
 
 def zero_shot(models: Sequence[tuple[str, ModelResults]], benchmarks: Sequence[Benchmark]) -> Iterator[str]:

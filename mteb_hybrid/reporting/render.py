@@ -10,7 +10,9 @@ import csv
 import io
 import re
 import textwrap
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from itertools import groupby
 from typing import Literal, get_args
 
@@ -29,6 +31,7 @@ _NUMBER = {
     "distance difference": "{:+.1f}",
     "p": "{:.3f}",
 }
+_COLUMNS_AT_MOST = 24
 _LEAST_P = 0.001  # what three decimals show
 _ARROW = {"higher": " ↑", "lower": " ↓", None: ""}
 _LATEX_ARROW = {"higher": r" $\uparrow$", "lower": r" $\downarrow$", None: ""}
@@ -36,15 +39,17 @@ _CHANGE = {"score": "{:+.3f}", "distance": "{:+.1f}", "share": "{:+.1%}"}
 _MISSING = "–"
 
 
-def render(tables: Iterable[Table], format: Format = "terminal") -> str:
+def render(tables: Iterable[Table], format: Format = "terminal", width: int | None = None) -> str:
     """Return tables as text, without a line end after the last line.
 
     Scores have three decimals, distances and percentages one; CSV holds one figure a line, unrounded. Bold is shown
-    in Markdown and LaTeX.
+    in Markdown and LaTeX. A table of more than 24 languages has a row for each of them, and a column for each model,
+    except in CSV.
 
     Args:
         tables: the tables, one below the other.
         format: the form.
+        width: of the terminal, in characters: what is wider is shown in parts, some columns each; None parts nothing.
 
     Raises:
         HybridError: there is no such form.
@@ -53,8 +58,32 @@ def render(tables: Iterable[Table], format: Format = "terminal") -> str:
         raise HybridError(f"no table format {one_line(format, 40)!r}; choose one of {', '.join(get_args(Format))}")
     if format == "csv":
         return _csv(tables)
-    form = {"terminal": _terminal, "markdown": _markdown, "latex": _latex}[format]
-    return "\n\n".join(form(table) for table in tables)
+    forms: dict[str, Callable[[Table], str]] = {
+        "terminal": partial(_terminal, width=width),
+        "markdown": _markdown,
+        "latex": _latex,
+    }
+    return "\n\n".join(forms[format](_turned(table) if _is_wide(table) else table) for table in tables)
+
+
+def _is_wide(table: Table) -> bool:
+    return len(table.columns) > _COLUMNS_AT_MOST and len({column.measure for column in table.columns}) == 1
+
+
+def _turned(table: Table) -> Table:
+    """The table with its rows as columns."""
+    measure = table.columns[0].measure
+    rows = tuple(
+        Row(
+            column.title,
+            tuple(row.cells[place] for row in table.rows),
+            frozenset(at for at, row in enumerate(table.rows) if place in row.significant),
+            frozenset(at for at, row in enumerate(table.rows) if place in row.bold),
+        )
+        for place, column in enumerate(table.columns)
+    )
+    columns = tuple(Column(row.label, measure) for row in table.rows)
+    return replace(table, columns=columns, rows=rows, rows_are="language")
 
 
 def _plain(text: str) -> str:
@@ -102,7 +131,44 @@ def _with_bold(table: Table, escape: Callable[[str], str], bold: Callable[[str],
     return [(label, cells(row, numbers)) for row, (label, numbers) in zip(table.rows, _numbers(table), strict=True)]
 
 
-def _terminal(table: Table) -> str:
+def _terminal(table: Table, width: int | None) -> str:
+    lines = [_plain(table.title), ""]
+    for part in _parts(table.columns, _numbers(table), width):
+        lines += [*part, ""]
+    notes = [line for note in table.notes for line in _folded(_plain(note), width)]
+    return "\n".join(line.rstrip() for line in [*lines, *notes]).rstrip()
+
+
+def _parts(
+    columns: Sequence[Column], numbers: Sequence[tuple[str, Sequence[str]]], width: int | None
+) -> Iterator[list[str]]:
+    """The lines of a table: whole, or in parts of as many columns as fit, at least one."""
+    start = 0
+    while start < len(columns) or start == 0:
+        end = len(columns)
+        grid = _grid(columns[start:end], [(label, row[start:end]) for label, row in numbers])
+        while width is not None and end - start > 1 and _width_of(grid) > width:
+            # Columns are about as wide as each other: guess, then take one less at a time.
+            fitting = (end - start) * width // _width_of(grid)
+            end = start + max(1, min(end - start - 1, fitting))
+            grid = _grid(columns[start:end], [(label, row[start:end]) for label, row in numbers])
+        yield grid
+        start = max(end, 1)
+
+
+def _width_of(lines: Sequence[str]) -> int:
+    """Of the widest line, in places of a terminal."""
+    from rich.cells import cell_len
+
+    return max(map(cell_len, lines), default=0)
+
+
+def _folded(text: str, width: int | None) -> list[str]:
+    return [text] if width is None else textwrap.wrap(text, max(width, 20))
+
+
+def _grid(columns: Sequence[Column], numbers: Iterable[tuple[str, Sequence[str]]]) -> list[str]:
+    """The lines of a table, however wide."""
     # Imported here: most commands show no table.
     from rich import box
     from rich.console import Console
@@ -111,17 +177,15 @@ def _terminal(table: Table) -> str:
 
     grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     grid.add_column("", no_wrap=True)
-    for column in table.columns:
+    for column in columns:
         grid.add_column(Text(_stacked(column)), justify="right", no_wrap=True, vertical="bottom")
-    for label, numbers in _numbers(table):
+    for label, row in numbers:
         # Text, not str: a str would be read as markup.
-        grid.add_row(Text(label), *map(Text, numbers))
-    # Wider than any table: rows stay whole, and the terminal, not this module, folds what is too wide for it.
+        grid.add_row(Text(label), *map(Text, row))
     console = Console(file=io.StringIO(), width=100_000, color_system=None, force_terminal=False, legacy_windows=False)
     with console.capture() as captured:
         console.print(grid)
-    lines = [_plain(table.title), "", *captured.get().splitlines(), "", *map(_plain, table.notes)]
-    return "\n".join(line.rstrip() for line in lines).rstrip()
+    return captured.get().splitlines()
 
 
 def _stacked(column: Column) -> str:

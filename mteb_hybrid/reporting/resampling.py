@@ -13,10 +13,16 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from mteb_hybrid.data.unpacked import check_unpacked
+from mteb_hybrid.errors import HybridError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 DRAWS = 1000
 """How often all groups are drawn; half-widths are then good to about 2 %."""
@@ -33,6 +39,7 @@ Floats = NDArray[np.floating[Any]]
 
 _NORMAL_95 = 1.959964
 _AT_ONCE = 20_000
+_BYTES_HELD = 2**30
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +98,17 @@ def query_scores_file(folder: Path, task: str) -> Path:
     return folder / f"{task}.queries.parquet"
 
 
+def has_keys(schema: pa.Schema, names: Sequence[str] = KEYS) -> bool:
+    """Whether the columns that are no scores are there, each once, and hold texts."""
+    import pyarrow as pa
+
+    return all(
+        schema.names.count(name) == 1
+        and (pa.types.is_string(kind := schema.field(name).type) or pa.types.is_large_string(kind))
+        for name in names
+    )
+
+
 def margin(draws: Floats) -> float:
     """Half the width of the 95 % confidence interval: 1.96 standard errors."""
     return float(_NORMAL_95 * draws.std(ddof=1))
@@ -108,7 +126,7 @@ def draw_mean(path: Path, subsets: Collection[str], metric: str) -> Draws | None
         None if the file is missing or damaged, or lacks the score of one of the subsets.
     """
     try:
-        totals = _totals(path, path.stat().st_mtime_ns, metric)
+        totals = _held_totals(path, path.stat().st_mtime_ns, metric)
     except OSError:
         return None
     if totals is None or not subsets or not totals.places.keys() >= set(subsets):
@@ -127,17 +145,37 @@ def draw_mean(path: Path, subsets: Collection[str], metric: str) -> Draws | None
     )
 
 
-@lru_cache(maxsize=32)
+_held: dict[tuple[Path, int, str], _Totals | None] = {}
+
+
+def _held_totals(path: Path, written: int, metric: str) -> _Totals | None:
+    """What ``_totals`` gives, of the files looked at last: with 122 languages one takes 300 MB."""
+    key = (path, written, metric)
+    totals = _held.pop(key) if key in _held else _totals(path, written, metric)
+    while _held and (len(_held) >= 32 or sum(map(_size, _held.values())) + _size(totals) > _BYTES_HELD):
+        del _held[next(iter(_held))]
+    _held[key] = totals
+    return totals
+
+
+def _size(totals: _Totals | None) -> int:
+    return 0 if totals is None else totals.sums.nbytes + totals.counts.nbytes + totals.drawn.nbytes
+
+
 def _totals(path: Path, written: int, metric: str) -> _Totals | None:
     """Of the file as it is since ``written``; None if it is damaged, none of ours, or has no such score."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(path, columns=["hf_subset", "group", metric]).combine_chunks()
-    except (OSError, pa.ArrowException):
+        check_unpacked(path)
+        keys, schema = ("hf_subset", "group"), pq.read_schema(path)
+        if not has_keys(schema, keys) or schema.names.count(metric) != 1:
+            return None
+        table = pq.read_table(path, columns=[*keys, metric], read_dictionary=list(keys))
+    except (OSError, pa.ArrowException, HybridError):
         return None
-    if not pa.types.is_floating(table.schema.field(metric).type):
+    if not pa.types.is_floating(table.schema.field(metric).type) or any(table[name].null_count for name in keys):
         return None
     scores = table[metric].to_numpy().astype(np.float64)
     chosen = ~np.isnan(scores)
@@ -147,7 +185,7 @@ def _totals(path: Path, written: int, metric: str) -> _Totals | None:
     places = of_group * len(subsets) + of_subset
     sums, counts = (
         np.bincount(places, weights, len(groups) * len(subsets)).astype(np.float64).reshape(shape)
-        for weights in (scores[chosen], np.ones(len(places)))
+        for weights in (scores[chosen], None)
     )
     revision = (table.schema.metadata or {}).get(b"dataset_revision", b"").decode(errors="replace")
     named = {name: place for place, name in enumerate(subsets)}
@@ -156,12 +194,16 @@ def _totals(path: Path, written: int, metric: str) -> _Totals | None:
 
 def _codes(column: Any, chosen: NDArray[np.bool_]) -> tuple[tuple[str, ...], NDArray[np.intp]]:
     """The distinct values of the chosen rows, sorted, and which of them each of these rows has."""
-    encoded = column.combine_chunks().dictionary_encode()
+    encoded = column.unify_dictionaries().combine_chunks()
+    if not len(encoded):
+        return (), np.zeros(0, np.intp)
     codes = encoded.indices.to_numpy(zero_copy_only=False)[chosen]
-    used, codes = np.unique(codes, return_inverse=True)
-    names = np.array([*map(str, encoded.dictionary.to_pylist()), ""], dtype=object)[used.astype(np.intp)]
-    order = np.argsort(names)
-    return tuple(names[order].tolist()), np.argsort(order)[codes]
+    names = np.array([*map(str, encoded.dictionary.to_pylist()), ""], dtype=object)
+    used = np.flatnonzero(np.bincount(codes, minlength=len(names)))
+    order = used[np.argsort(names[used])]
+    place_of = np.zeros(len(names), np.intp)
+    place_of[order] = np.arange(len(order))
+    return tuple(names[order].tolist()), place_of[codes]
 
 
 def _drawn_means(groups: Sequence[str], sums: Floats, counts: Floats) -> Floats:
@@ -172,8 +214,8 @@ def _drawn_means(groups: Sequence[str], sums: Floats, counts: Floats) -> Floats:
         drawn = np.stack([_times_drawn(group) for group in groups[part]], axis=1).astype(np.float64)
         drawn_sums += drawn @ sums[part]
         drawn_counts += drawn @ counts[part]
-    means: Floats = drawn_sums / np.maximum(drawn_counts, 1)
-    return means
+    drawn_sums /= np.maximum(drawn_counts, 1, out=drawn_counts)
+    return drawn_sums
 
 
 @lru_cache(maxsize=50_000)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from functools import lru_cache
 
 
 class Setting(Enum):
@@ -41,15 +42,20 @@ class Setting(Enum):
             One language tag, or two in the cross-lingual setting; none when the name is not of
             this setting's form.
         """
-        query, _, pool = subset.partition("-")
-        match self:
-            case Setting.MONOLINGUAL:
-                languages = [query] if pool == query else []
-            case Setting.CROSS_LINGUAL:
-                languages = [query, pool] if pool != query and "-" not in pool else []
-            case _:
-                languages = [query] if pool == "all" else []
-        return tuple(tag.replace("_", "-") for tag in languages) if all(languages) else ()
+        return _languages_of(self, subset)
+
+
+@lru_cache(maxsize=2**17)
+def _languages_of(setting: Setting, subset: str) -> tuple[str, ...]:
+    query, _, pool = subset.partition("-")
+    match setting:
+        case Setting.MONOLINGUAL:
+            languages = [query] if pool == query else []
+        case Setting.CROSS_LINGUAL:
+            languages = [query, pool] if pool != query and "-" not in pool else []
+        case _:
+            languages = [query] if pool == "all" else []
+    return tuple(tag.replace("_", "-") for tag in languages) if all(languages) else ()
 
 
 _SUBJECTS = {

@@ -22,7 +22,7 @@ from functools import cache
 from pathlib import Path
 from types import TracebackType
 
-from mteb_hybrid.errors import HybridError
+from mteb_hybrid.errors import HybridError, one_line
 
 STALE_AFTER = 600.0
 """Seconds without a beat after which a claim is void; a machine that slept for less goes on as if nothing was."""
@@ -48,7 +48,7 @@ class Holder:
     since: str
 
     def __str__(self) -> str:
-        return f"{self.host}, process {self.pid}"
+        return f"{one_line(self.host, 80)}, process {self.pid}"
 
 
 class Claims:
@@ -104,7 +104,7 @@ class Claims:
             return None
         now = self._now()
         alive = [path for path in there.values() if not self._is_void(path, now)]
-        return (_read(alive[-1]) or Holder("another machine", 0, "", "")) if alive else None
+        return (read_holder(alive[-1]) or Holder("another machine", 0, "", "")) if alive else None
 
     def _files(self, unit: str) -> dict[int, Path]:
         """The claims on a unit, by their number, the last one last."""
@@ -122,8 +122,8 @@ class Claims:
             return True
         if now - beaten > self._stale_after:
             return True
-        holder = _read(path)
-        return holder is not None and holder.machine == _machine() and not _is_running(holder.pid)
+        holder = read_holder(path)
+        return holder is not None and is_gone(holder)
 
     def _now(self) -> float:
         """The time by the clock of the folder, which need not be this machine's."""
@@ -183,24 +183,46 @@ class Claim:
 
 
 def _create(path: Path) -> bool:
-    """Create a claim, unless its file is there."""
-    try:
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
-    except FileExistsError:
-        return False
+    """Create a claim, unless its file is there; it is there whole or not at all, as an empty one says not whose it is.
+
+    Raises:
+        OSError: it cannot be written.
+    """
     holder = Holder(socket.gethostname(), os.getpid(), _machine(), datetime.now(UTC).isoformat(timespec="seconds"))
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(asdict(holder), file)
+    text = json.dumps(asdict(holder))
+    written = path.with_name(f".{path.name}.{uuid.uuid4().hex}.claim")
+    try:
+        written.write_text(text, encoding="utf-8")
+        try:
+            os.link(written, path)
+        except FileExistsError:
+            return False
+        except OSError:  # a folder without links: a kill between the next two lines holds the others up for a while
+            try:
+                with path.open("x", encoding="utf-8") as file:
+                    file.write(text)
+            except FileExistsError:
+                return False
+            except OSError:  # of a full disk: an empty claim would hold the others up
+                path.unlink(missing_ok=True)
+                raise
+    finally:
+        written.unlink(missing_ok=True)
     return True
 
 
-def _read(path: Path) -> Holder | None:
+def read_holder(path: Path) -> Holder | None:
     """Who made a claim; None while it is being written, or if it holds something else."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         return Holder(str(values["host"]), int(values["pid"]), str(values["machine"]), str(values["since"]))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, ArithmeticError, RecursionError):
         return None
+
+
+def is_gone(holder: Holder) -> bool:
+    """Whether the process that has a claim was one of this machine, and runs no more."""
+    return holder.machine == _machine() and not _is_running(holder.pid)
 
 
 @cache
@@ -218,7 +240,7 @@ def _is_running(pid: int) -> bool:
         return True  # it cannot be told: the beat decides
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):  # no process has a number as large as that
         return False
     except PermissionError:
         return True

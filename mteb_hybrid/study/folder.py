@@ -11,6 +11,7 @@ STUDY/rows.json, scores.json
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -91,9 +92,10 @@ class StudyFolder:
             revision, of = "", ""
         if of != record:
             revision = fingerprint(folder)
-            path.parent.mkdir(exist_ok=True)
-            with whole_file(path) as partial:
-                partial.write_text(f"{revision} {record}\n", encoding="ascii")
+            with suppress(OSError):  # of a disk that is full: it is taken again next time
+                path.parent.mkdir(exist_ok=True)
+                with whole_file(path) as partial:
+                    partial.write_text(f"{revision} {record}\n", encoding="ascii")
         return NamedModel(cell.name, str(folder.resolve()), revision)
 
     def evaluated(self, cell: Cell) -> Evaluated | None:

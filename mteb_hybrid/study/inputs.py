@@ -62,7 +62,7 @@ def _check_source(source: str) -> None:
         source not in BUILT_IN_SOURCES
         and find_built(source) is None
         and not is_remote_source(source)
-        and not os.path.isfile(Path(source).expanduser())
+        and not os.path.isfile(os.path.expanduser(source))
     ):
         load_corpus(source)  # tells what is wrong
 
@@ -73,6 +73,7 @@ def _check_base(model: ModelSettings) -> None:
 
     named = known_models().get(model.base.removeprefix(f"{LOCAL_ORGANISATION}/"))
     source = named.source if named else model.base
-    on_hub = not NamedModel(source, source).is_local and not (named is None and Path(source).expanduser().is_dir())
+    is_folder = named is None and os.path.isdir(os.path.expanduser(source))
+    on_hub = not NamedModel(source, source).is_local and not is_folder
     if source == TINY or not on_hub:
         find_base(model)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from mteb_hybrid.errors import HybridError
@@ -104,7 +104,7 @@ def _base(model: str) -> str:
     """The Hub id that a model goes by, or the last part of its folder: rows go where no folder of this machine is."""
     named = known_models().get(model)
     source = named.source if named else model
-    local = Path(source).expanduser().is_dir() or NamedModel(source, source).is_local
+    local = os.path.isdir(os.path.expanduser(source)) or NamedModel(source, source).is_local
     return short_base(source) if local else source
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mteb_hybrid.errors import HybridError
+from mteb_hybrid.errors import HybridError, Terminated
 from mteb_hybrid.study.claims import Claim, Claims
 from mteb_hybrid.study.failures import Failure, failure_of, write_failure
 from mteb_hybrid.study.folder import StudyFolder
@@ -73,8 +73,8 @@ def run_study(work: Work, say: Callable[[str], None] = print, claims: Claims | N
     try:
         with _interruptible():
             _do_all(work, claims or Claims(work.folder.claims), ended, say)
-    except KeyboardInterrupt:
-        ended.stopped_by = signal.SIGINT
+    except KeyboardInterrupt as error:
+        ended.stopped_by = signal.SIGTERM if isinstance(error, Terminated) else signal.SIGINT
     except Stopped as stopped:
         ended.stopped_by = stopped.received
     write_findings(work)

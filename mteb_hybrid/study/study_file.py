@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import itertools
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.resources import files
@@ -98,11 +99,11 @@ def preset_names() -> list[str]:
 
 
 def _open(path: str | Path) -> YamlFile:
-    if str(path) in preset_names() and not Path(path).is_file():
+    if str(path) in preset_names() and not os.path.isfile(path):
         text = files("mteb_hybrid.study").joinpath("presets", f"{path}.yaml").read_text(encoding="utf-8")
         return parse_yaml(text, f"preset {path}")
     near = difflib.get_close_matches(str(path), preset_names(), n=1)
-    if near and not Path(path).exists():
+    if near and not os.path.exists(path):
         raise HybridError(
             f"there is no file {one_line(path, 120)}, and no preset of that name; did you mean {near[0]}?"
         )
@@ -114,7 +115,7 @@ def _shared_recipe(study: StudySettings, file: YamlFile, folder: Path) -> YamlFi
     if isinstance(study.recipe, str):
         beside = folder / study.recipe
         try:
-            return open_recipe(beside if beside.is_file() else study.recipe)
+            return open_recipe(beside if os.path.isfile(beside) else study.recipe)
         except HybridError as error:
             raise file.fault(("recipe",), f"recipe: {error}") from None
     places = {location[1:]: place for location, place in file.places.items() if location[:1] == ("recipe",)}
@@ -193,8 +194,8 @@ def _check_baseline(baseline: str, number: int, cells: tuple[Cell, ...], file: Y
     place = ("baselines", number)
     if baseline in {cell.name for cell in cells}:
         raise file.fault(place, f"baselines[{number}] has the name of a cell; give the model another short name")
-    folder = Path(baseline).expanduser()
-    if folder.is_dir():
+    folder = Path(os.path.expanduser(baseline))
+    if os.path.isdir(folder):
         try:
             check_model_folder(folder)
         except HybridError as error:

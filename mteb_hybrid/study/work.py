@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import gc
-import shutil
+import os
 import signal
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from mteb_hybrid.study.failures import Failure, failure_of
 from mteb_hybrid.study.folder import Evaluated, StudyFolder
 from mteb_hybrid.study.study_file import Study
 from mteb_hybrid.training.folders import work_folder
+from mteb_hybrid.whole import discard_folder
 
 if TYPE_CHECKING:
     from mteb.abstasks.abstask import AbsTask
@@ -145,7 +147,8 @@ class Work:
         output = self.folder.model(cell)
         work = work_folder(output)
         if self.folder.is_trained(cell):  # ended between its last two acts
-            shutil.rmtree(work, ignore_errors=True)
+            with suppress(OSError):
+                discard_folder(work)
             return
         resume = self.folder.has_checkpoints(cell)
         try:
@@ -226,7 +229,7 @@ def _find_model(name: str) -> tuple[str, Evaluated]:
     from mteb_hybrid.registry import register, register_named_model
 
     register()
-    folder = Path(name).expanduser()
+    folder = Path(os.path.expanduser(name))
     if folder.is_dir():
         model = NamedModel(short_base(str(folder.resolve())), str(folder.resolve()), fingerprint(folder))
         register_named_model(model)

@@ -49,8 +49,8 @@ def find_base(settings: ModelSettings) -> Base:
     named = known_models().get(name.removeprefix(f"{LOCAL_ORGANISATION}/"))
     if named is not None and named.debias is not None:
         raise HybridError(f"model.base: {name} is debiased by a file; train the plain model, {named.source}")
-    folder = Path(named.source if named else name).expanduser()
-    if name != TINY and not (named.is_local if named else folder.is_dir()):
+    folder = Path(os.path.expanduser(named.source if named else name))
+    if name != TINY and not (named.is_local if named else os.path.isdir(folder)):
         return _on_hub(named.source, revision or named.revision) if named else _on_hub(name, revision)
     if revision is not None:
         raise HybridError(f"model.revision is for models on the Hub; leave it out for {one_line(name, 120)}")
@@ -59,7 +59,7 @@ def find_base(settings: ModelSettings) -> Base:
 
 def _in_folder(folder: Path, named: NamedModel | None) -> Base:
     again = f"name it anew with `mteb-hybrid models add {named.name} PATH`" if named else ""
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise HybridError(f"model.base: {folder} is gone; {again}")
     check_model_folder(folder)
     revision = fingerprint(folder)

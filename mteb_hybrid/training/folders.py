@@ -7,13 +7,14 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from mteb_hybrid.alone import alone
 from mteb_hybrid.errors import HybridError
-from mteb_hybrid.training.outcome import RECORD
-from mteb_hybrid.whole import whole_folder
+from mteb_hybrid.training.outcome import RECIPE, RECORD, TrainingRecord, read_record
+from mteb_hybrid.whole import discard_folder, whole_folder
 
 TRACKED = "runs"
 """Where trackers that write files, such as TensorBoard, write them: in the work folder, later beside the model."""
@@ -70,6 +71,21 @@ def _told(output: Path) -> Iterator[None]:
         raise HybridError(f"cannot write {output} ({error.strerror or error}); choose another --output") from None
 
 
+@contextmanager
+def at_work(output: Path, *, resume: bool, overwrite: bool) -> Iterator[None]:
+    """Keep other trainings from the same folder while a block runs; what they left meanwhile is looked at again.
+
+    Raises:
+        HybridError: another process is at it, or has done something there since.
+    """
+    with ExitStack() as held:
+        with _told(output):
+            output.absolute().parent.mkdir(parents=True, exist_ok=True)
+            held.enter_context(alone(output, "choose another --output"))
+        check_folders(output, resume=resume, overwrite=overwrite)
+        yield
+
+
 def begin(output: Path, identity: Mapping[str, Any]) -> None:
     """Remove what is there, and make the work folder of a new run.
 
@@ -80,10 +96,31 @@ def begin(output: Path, identity: Mapping[str, Any]) -> None:
     with _told(output):
         output.absolute().parent.mkdir(parents=True, exist_ok=True)
         for folder in (work_folder(output), output):
-            if folder.exists():
-                shutil.rmtree(folder)
+            discard_folder(folder)
         with whole_folder(work_folder(output)) as folder:
             (folder / IDENTITY).write_text(json.dumps(identity), encoding="utf-8")
+
+
+def finished(output: Path, recipe: str) -> TrainingRecord | None:
+    """The record of a model that a run of this very recipe has made, and then may have been killed; None without one.
+
+    Args:
+        output: the model's folder. What else the run left is taken away.
+        recipe: the text of the recipe.
+
+    Raises:
+        HybridError: the record cannot be read.
+    """
+    try:
+        if (output / RECIPE).read_text(encoding="utf-8") != recipe:
+            return None
+    except (OSError, UnicodeDecodeError):
+        return None
+    record = read_record(output)
+    if record is not None:
+        with suppress(OSError):
+            discard_folder(work_folder(output))
+    return record
 
 
 def checkpoint_of(output: Path, identity: Mapping[str, Any]) -> Path | None:
@@ -95,7 +132,7 @@ def checkpoint_of(output: Path, identity: Mapping[str, Any]) -> Path | None:
     work = work_folder(output)
     try:
         before = json.loads((work / IDENTITY).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         raise HybridError(f"{work} cannot be resumed: {IDENTITY} in it is missing or broken; use --overwrite") from None
     if not isinstance(before, dict):
         before = {}
@@ -123,5 +160,5 @@ def _step(checkpoint: Path) -> int | None:
     """The step of a checkpoint; None if it is not whole: the trainer writes ``trainer_state.json`` last."""
     try:
         return int(json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))["global_step"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None

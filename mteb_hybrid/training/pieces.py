@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 Features = dict[str, Any]
 
 PIECE = 8
-"""Texts that go through the model at once: of 32 pairs of MLQA-R through E5 small, forward and back, 8 took two thirds of
-the time that the whole took, and 16 three quarters."""
+"""Texts that go through the model at once: of 32 pairs of MLQA-R through E5 small, forward and back, pieces of 8 took
+two thirds of the time that the whole took, and pieces of 16 three quarters."""
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from importlib.resources import files
@@ -84,7 +85,7 @@ def describe_recipe() -> str:
 
 
 def _open(path: str | Path) -> YamlFile:
-    if str(path) in _presets() and not Path(path).is_file():
+    if str(path) in _presets() and not os.path.isfile(path):
         return parse_yaml(f"preset: {path}", f"preset {path}")
     return read_yaml(path)
 

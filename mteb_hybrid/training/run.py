@@ -7,6 +7,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, count, islice
@@ -22,20 +23,23 @@ from mteb_hybrid.training.batches import Batch, HybridBatches, batch_digest
 from mteb_hybrid.training.folders import (
     TRACKED,
     abandon,
+    at_work,
     begin,
     check_folders,
     checkpoint_of,
+    finished,
     work_folder,
 )
 from mteb_hybrid.training.length import RunLength, run_length
 from mteb_hybrid.training.losses import build_loss
 from mteb_hybrid.training.outcome import RECIPE, RECORD, TrainingRecord, package_versions, read_record, record_text
+from mteb_hybrid.training.pieces import in_pieces
 from mteb_hybrid.training.recipe import Recipe
 from mteb_hybrid.training.recipe_file import dump_recipe
 from mteb_hybrid.training.sampler import HybridBatchSampler
 from mteb_hybrid.training.sources import TrainingData, hybrid_batches, load_data
 from mteb_hybrid.training.trainer import HybridTrainer, StopOnSignal
-from mteb_hybrid.whole import whole_folder
+from mteb_hybrid.whole import discard_folder, whole_folder
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer, SentenceTransformerTrainingArguments
@@ -115,7 +119,8 @@ def train(
     Args:
         recipe: all that decides the outcome.
         output: the folder to write: a SentenceTransformer with ``recipe.yaml`` and ``training.json``.
-        resume: go on from the last checkpoint of an interrupted run of the same recipe and data.
+        resume: go on from the last checkpoint of an interrupted run of the same recipe and data; if its model is
+            there already, nothing is left to do.
         overwrite: begin anew, and replace a model that is there.
         show_progress_bar: with the losses beside it; without it, the trainer prints nothing.
         say: is told what happens, a line at a time.
@@ -133,6 +138,8 @@ def train(
     check_training(recipe.training)  # of a file they are checked when it is read, and their lines named
     state = PartialState(cpu=_on_cpu(recipe))
     processes, main = state.num_processes, state.is_main_process  # the state is lost when the trainer's arguments fail
+    if resume and not overwrite and (done := finished(output, dump_recipe(recipe))) is not None:
+        return Trained(output, None, done.steps, main)
     check_folders(output, resume=resume, overwrite=overwrite)
     plan = _Plan.of(recipe, output, processes)
     checkpoint = checkpoint_of(output, plan.identity) if resume else None
@@ -142,29 +149,31 @@ def train(
     cut_texts(model, recipe.model)
     loss = build_loss(model, recipe.loss)
     state.wait_for_everyone()  # nobody may see what the next lines make before all have looked
-    try:
-        stop = StopOnSignal()
-        trainer = _trainer(plan, model, loss, stop, show_progress_bar)
-        if main:
-            if not resume:
-                begin(output, plan.identity)
-            for line in _summary(plan, checkpoint):
-                say(line)
-        state.wait_for_everyone()
-        seconds = _fit(trainer, stop, checkpoint)
-        step = trainer.state.global_step
-        if stop.received is not None and step < plan.length.steps:
-            return Trained(None, stop.received, step, main)
-        if main:
-            if recipe.model.max_seq_length is not None:
-                model.max_seq_length = own_length
-            _save(model, recipe, _record(plan, trainer, model, seconds, checkpoint), output)
-        state.wait_for_everyone()
-        return Trained(output, None, step, main)
-    except BaseException:
-        if main:
-            abandon(output)
-        raise
+    with at_work(output, resume=resume, overwrite=overwrite) if main else nullcontext():
+        try:
+            stop = StopOnSignal()
+            trainer = _trainer(plan, model, loss, stop, show_progress_bar)
+            if main:
+                if not resume:
+                    begin(output, plan.identity)
+                for line in _summary(plan, checkpoint):
+                    say(line)
+            state.wait_for_everyone()
+            with in_pieces(model) if _on_cpu(recipe) else nullcontext():
+                seconds = _fit(trainer, stop, checkpoint)
+            step = trainer.state.global_step
+            if stop.received is not None and step < plan.length.steps:
+                return Trained(None, stop.received, step, main)
+            if main:
+                if recipe.model.max_seq_length is not None:
+                    model.max_seq_length = own_length
+                _save(model, recipe, _record(plan, trainer, model, seconds, checkpoint), output)
+            state.wait_for_everyone()
+            return Trained(output, None, step, main)
+        except BaseException:
+            if main:
+                abandon(output)
+            raise
 
 
 def _trainer(
@@ -205,6 +214,12 @@ def _fit(trainer: HybridTrainer, stop: StopOnSignal, checkpoint: Path | None) ->
         raise
     except (OSError, SafetensorError) as error:
         raise HybridError(f"training stopped ({error}); mend that, and go on with --resume") from error
+    except RuntimeError as error:
+        if "inline_container" not in str(error):  # what torch writes files with
+            raise
+        raise HybridError(
+            "training stopped (no checkpoint can be written, the disk may be full); mend that, and go on with --resume"
+        ) from error
     finally:
         stop.restore()
     return time.monotonic() - began
@@ -329,7 +344,8 @@ def _save(model: SentenceTransformer, recipe: Recipe, record: TrainingRecord, ou
         raise HybridError(
             f"cannot write {output} ({getattr(error, 'strerror', None) or error}); mend that, and go on with --resume"
         ) from error
-    shutil.rmtree(work, ignore_errors=True)
+    with suppress(OSError):
+        discard_folder(work)
 
 
 def _all(batches: HybridBatches) -> Iterator[Batch]:

@@ -16,6 +16,7 @@ from sentence_transformers.sentence_transformer.data_collator import SentenceTra
 from torch import nn
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from mteb_hybrid.errors import Terminated
 from mteb_hybrid.training.combined_loss import ObjectivesLoss
 
 KINDS = ("mono", "cross")
@@ -208,7 +209,7 @@ class StopOnSignal(TrainerCallback):
 
     def _handle(self, number: int, _: FrameType | None) -> None:
         if self.received is not None:
-            raise KeyboardInterrupt
+            raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
         self.received = signal.Signals(number)
 
     def _any_process(self, args: TrainingArguments) -> bool:

@@ -289,7 +289,7 @@ def test_a_line_that_is_no_object(tmp_path: Path, line: bytes) -> None:
     _fails(path, "line 2: ")
     with pytest.raises(HybridError, match="object") as caught:  # said in JSON's words, not in Python's
         load_collection(path)
-    assert "_Row" not in str(caught.value)
+    assert "CollectionRow" not in str(caught.value)
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
@@ -330,7 +330,7 @@ def test_a_file_that_is_missing_or_a_folder(tmp_path: Path, suffix: str) -> None
     path = tmp_path / f"own.{suffix}"
     _fails(path, "cannot read", "No such file")
     path.mkdir()
-    _fails(path, "cannot read", "directory")
+    _fails(path, "holds no", "give a folder with the files of facebook/belebele, or one file")
 
 
 @pytest.mark.parametrize("name", ["own.csv", "own", "own.JSON", ".jsonl"])

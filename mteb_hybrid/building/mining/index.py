@@ -8,14 +8,15 @@ mapped. It finds most of what the other does.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mteb_hybrid.building.mining.corpus import ROWS
-from mteb_hybrid.building.mining.vectors import PART, Floats, Vectors
+from mteb_hybrid.building.mining.vectors import PART, Floats
 from mteb_hybrid.whole import whole_folder
 
 FLAT_UP_TO = 200_000
@@ -27,6 +28,27 @@ SAMPLE = 64
 _FEWEST = 40  # passages a list; faiss warns below 39
 
 Kind = Literal["flat", "ivf"]
+
+
+class Passages(Protocol):
+    """Vectors in files, as ``Vectors`` are."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+        ...
+
+    @property
+    def dimensions(self) -> int:
+        """Of each vector."""
+        ...
+
+    def parts(self) -> Iterator[Floats]:
+        """All vectors in their order, some at a time, in single precision."""
+        ...
+
+    def take(self, numbers: NDArray[np.integer[Any]]) -> Floats:
+        """Some vectors in single precision, shape (numbers, dimensions)."""
+        ...
 
 
 class Index(Protocol):
@@ -73,7 +95,7 @@ def memory_of(kind: Kind, passages: int, dimensions: int, count: int) -> int:
 class FlatIndex:
     """Compares with all passages."""
 
-    def __init__(self, vectors: Vectors) -> None:
+    def __init__(self, vectors: Passages) -> None:
         self._vectors = vectors
 
     def search(self, queries: Floats, count: int) -> tuple[Floats, NDArray[np.int64]]:
@@ -96,7 +118,7 @@ class ListIndex:
         seed: of the centres.
     """
 
-    def __init__(self, vectors: Vectors, folder: Path, seed: int) -> None:
+    def __init__(self, vectors: Passages, folder: Path, seed: int) -> None:
         import faiss
 
         if not folder.exists():
@@ -110,7 +132,7 @@ class ListIndex:
         return _in_order(*self._index.search(queries, count))
 
 
-def _build(vectors: Vectors, folder: Path, seed: int) -> None:
+def _build(vectors: Passages, folder: Path, seed: int) -> None:
     import faiss
     from faiss.contrib.ondisk import merge_ondisk
 
@@ -127,11 +149,13 @@ def _build(vectors: Vectors, folder: Path, seed: int) -> None:
     sample = min(len(vectors), SAMPLE * lists)
     chosen = np.random.default_rng([seed, 0]).choice(len(vectors), sample, replace=False)
     index.train(vectors.take(np.sort(chosen)))
-    names = []
-    for number, part in enumerate(vectors.parts()):
+    names: list[str] = []
+    begin = 0
+    for part in vectors.parts():
         index.reset()
-        index.add_with_ids(part, np.arange(number * PART, number * PART + len(part)))
-        names.append(str(folder / f"part-{number}"))
+        index.add_with_ids(part, np.arange(begin, begin + len(part)))
+        begin += len(part)
+        names.append(str(folder / f"part-{len(names)}"))
         faiss.write_index(index, names[-1])
     index.reset()
     merge_ondisk(index, names, str(folder / "lists"))

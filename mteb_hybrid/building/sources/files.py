@@ -18,6 +18,10 @@ from mteb_hybrid.errors import HybridError, one_line
 _BATCH = 1_000
 """Rows taken at a time: as few as that are read in vain where only the first rows are wanted."""
 
+_PIECE = 1 << 20
+_LINE_AT_MOST = 16_000_000  # bytes: a page of questions has some thousands
+_DOCUMENT_AT_MOST = 512_000_000
+
 _NO_QUOTING = 3  # csv.QUOTE_NONE
 
 
@@ -68,13 +72,10 @@ class Files:
             HybridError: a line is not an object, or the file cannot be fetched or read.
         """
         with self._told(path):
-            number = 0
-            for table in _stream("text", self._address(path)).with_format("arrow").iter(batch_size=_BATCH):
-                for line in table["text"].to_pylist():
-                    number += 1
-                    if line.strip():
-                        where = f"{path}, line {number}"
-                        yield Item(self._parsed(line, where), where, self)
+            for number, line in enumerate(self._lines(path), start=1):
+                if line.strip():
+                    where = f"{path}, line {number}"
+                    yield Item(self._parsed(line, where), where, self)
 
     def document(self, path: str) -> Any:
         """Read a JSON file whole; those that are not JSONL have some megabytes.
@@ -83,9 +84,25 @@ class Files:
             HybridError: it is not JSON, or cannot be fetched.
         """
         with self._told(path):
-            for row in _stream("text", self._address(path), sample_by="document"):
-                return self._parsed(row["text"], path)
+            text = bytearray()
+            for piece in _pieces(self._address(path, escape=False)):
+                text += piece
+                if len(text) > _DOCUMENT_AT_MOST:
+                    raise self.fault(path, f"is larger than {_DOCUMENT_AT_MOST // 1_000_000} MB")
+            if text:
+                return self._parsed(text, path)
         raise self.fault(path, "is empty")
+
+    def _lines(self, path: str) -> Iterator[bytes]:
+        """The lines of a file, of bounded length: a few megabytes, packed, may be a line of gigabytes."""
+        left = b""
+        for piece in _pieces(self._address(path, escape=False)):
+            *whole, left = (left + piece).split(b"\n")
+            if len(left) > _LINE_AT_MOST:
+                raise self.fault(path, f"holds a line of more than {_LINE_AT_MOST // 1_000_000} MB")
+            yield from whole
+        if left:
+            yield left
 
     def texts(self, path: str) -> Iterator[pyarrow.Table]:
         """Stream a file of lines ``id TAB text``, without quoting, as columns ``id`` (int64) and ``text``.
@@ -107,14 +124,17 @@ class Files:
         """What is raised for a file that is not of the form expected."""
         return HybridError(f"{self.source}: {where} {what}; {self.remedy}")
 
-    def _address(self, path: str) -> str:
-        """What ``datasets`` opens; a file on GitHub is fetched first, for it cannot be streamed without aiohttp."""
+    def _address(self, path: str, *, escape: bool = True) -> str:
+        """What ``datasets`` opens; a file on GitHub is fetched first, for it cannot be streamed without aiohttp.
+
+        A reader takes the address for a pattern, so what is none is escaped.
+        """
         from huggingface_hub import constants, errors
 
         from mteb_hybrid.data.download import download
 
         if "://" not in self.root:
-            return f"{glob.escape(self.root)}/{path}"
+            return f"{glob.escape(self.root) if escape else self.root}/{path}"
         if constants.HF_HUB_OFFLINE:
             raise errors.OfflineModeIsEnabled(path)
         if self.root.startswith("hf://"):
@@ -123,7 +143,7 @@ class Files:
         local = download(
             f"{self.root}/{path}", sha256=None, folder=kept, instead="name a folder with its files (`files`)"
         )
-        return glob.escape(str(local))
+        return glob.escape(str(local)) if escape else str(local)
 
     def _separated(self, path: str, columns: Mapping[str, str]) -> Iterator[pyarrow.Table]:
         import datasets
@@ -146,7 +166,7 @@ class Files:
             except ValueError as error:  # pandas' errors are such
                 raise self.fault(path, f"is not lines of {' TAB '.join(columns)} ({one_line(error, 120)})") from None
 
-    def _parsed(self, text: str, where: str) -> Any:
+    def _parsed(self, text: bytes | bytearray, where: str) -> Any:
         try:
             return json.loads(text)
         except (ValueError, RecursionError) as error:
@@ -154,6 +174,16 @@ class Files:
 
     def _told(self, path: str) -> Any:
         return told(self.source, url=self.url, path=path, revision=self.revision)
+
+
+def _pieces(address: str) -> Iterator[bytes]:
+    """The content of a file, unpacked if it is packed, as ``datasets`` reads it: from anywhere, with new tries."""
+    from datasets import StreamingDownloadManager
+    from datasets.utils.file_utils import xopen
+
+    with xopen(StreamingDownloadManager().download_and_extract(address), "rb") as file:
+        while piece := file.read(_PIECE):
+            yield piece
 
 
 def _stream(kind: str, address: str, **settings: Any) -> Any:

@@ -29,7 +29,7 @@ def kind_of(source: str) -> Literal["built-in", "file", "hub"] | None:
     if source in BUILT_IN_SOURCES:
         return "built-in"
     path = Path(os.path.expanduser(source))
-    if path.suffix in {".jsonl", ".parquet"} or path.exists():
+    if path.suffix in {".jsonl", ".parquet"} or os.path.exists(path):
         return "file"
     return "hub" if re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", source, re.ASCII) else None
 
@@ -37,7 +37,7 @@ def kind_of(source: str) -> Literal["built-in", "file", "hub"] | None:
 def check_file(settings: SourceSettings) -> None:
     """Raise what is wrong with a file before it is read."""
     path = Path(os.path.expanduser(settings.source))
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise HybridError(f"there is no file {one_line(path, 200)}; name a .jsonl or .parquet file")
     if path.suffix not in {".jsonl", ".parquet"}:
         raise HybridError(f"{path}: a parallel corpus is a .jsonl or a .parquet file, not {path.suffix or 'this'!r}")

@@ -105,7 +105,7 @@ def _declared(settings: SourceSettings, declared: Declaration) -> SourceFacts:
             )
     if settings.languages == []:
         raise HybridError(f"no language of {declared.name} asked for; it has {', '.join(declared.languages)}")
-    if settings.files is not None and not Path(os.path.expanduser(settings.files)).is_dir():
+    if settings.files is not None and not os.path.isdir(os.path.expanduser(settings.files)):
         raise HybridError(f"{declared.name}: there is no folder {one_line(settings.files, 200)}; mend `files`")
     pinned = settings.revision if settings.files is not None else settings.revision or declared.revision
     return SourceFacts(
