@@ -424,7 +424,7 @@ def test_a_reader_that_has_seen_enough(models: int, tmp_path: Path) -> None:
         (["-m", TINY, "-t", "qqqqqqqqqq"], ["no task is named 'qqqqqqqqqq'", "`mteb available-tasks`"]),
         (["-m", TINY, "--name", "x"], ["--name", "give --data as well"]),
         (["-m", TINY, "--data", "nowhere.jsonl"], ["nowhere.jsonl", "No such file"]),
-        (["-m", TINY, "--data", "."], [".jsonl or a .parquet file"]),
+        (["-m", TINY, "--data", "."], ["broken.jsonl, line 1", "a folder with the files of facebook/belebele"]),
         (["-m", TINY, "--data", "data.csv"], ["data.csv", ".jsonl or a .parquet file"]),
         (["-m", TINY, "--data", "broken.jsonl"], ["broken.jsonl, line 3: not JSON"]),
         (["-m", TINY, "--data", "field.jsonl"], ["field.jsonl, line 2: text: is missing"]),

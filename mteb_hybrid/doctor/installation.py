@@ -7,7 +7,7 @@ import json
 import sys
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
-from importlib.metadata import Distribution, PackageNotFoundError, distribution, distributions
+from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
 import mteb_hybrid
@@ -23,7 +23,7 @@ _AGAIN = "pip install --force-reinstall --no-deps mteb-hybrid"
 
 def installations() -> Findings:
     """Several installations of the package, or another one that is imported."""
-    found = {str(Path(str(each.locate_file(""))).resolve()): each for each in distributions(name="mteb-hybrid")}
+    found = _installed()
     places = sorted(found)
     if len(places) > 1:
         listed = " and ".join(f"{found[place].version} in {place}" for place in places)
@@ -42,11 +42,20 @@ def installations() -> Findings:
             yield ok(f"imported from {imported}")
 
 
+def _installed() -> dict[str, Distribution]:
+    """Each installation by its folder, first the one that comes first; what a build left among sources is none."""
+    places = [(Path(str(each.locate_file(""))).resolve(), each) for each in distributions(name="mteb-hybrid")]
+    found: dict[str, Distribution] = {}
+    for place, each in places:
+        if not (place / "pyproject.toml").exists():
+            found.setdefault(str(place), each)
+    return found
+
+
 def start_up() -> Findings:
     """The file that loads the plugin in every process: whether it is there, as it was installed, and was read."""
-    try:
-        installed = distribution("mteb-hybrid")
-    except PackageNotFoundError:  # told with the versions
+    installed = next(iter(_installed().values()), None)
+    if installed is None:  # told with the versions
         return
     record = next((file for file in installed.files or () if file.name == STARTUP), None)
     if record is None:

@@ -596,6 +596,15 @@ def test_two_versions(installed: Path, tmp_path: Path, monkeypatch: pytest.Monke
     assert of_installation() == []
 
 
+def test_what_a_build_left_among_sources_is_no_installation(
+    installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = site(tmp_path / "sources", startup=None)
+    (sources / "pyproject.toml").touch()
+    monkeypatch.setattr(sys, "path", [str(sources), *sys.path])
+    assert of_installation() == []
+
+
 def test_another_one_is_imported(installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr("mteb_hybrid.__file__", str(tmp_path / "sources" / "mteb_hybrid" / "__init__.py"))

@@ -1,6 +1,6 @@
 """The readers under atheris, which looks for inputs that reach new code: a long form that runs where atheris does.
 
-``python -m tests.hostile.coverage_guided READER -atheris_runs=100000 [CORPUS_FOLDER]``; without a reader it lists them.
+``python -m tests.hostile.coverage_guided READER -runs=100000 [CORPUS_FOLDER]``; without a reader it lists them.
 Its inputs are the bytes of a file; whatever breaks what ``held`` asks for ends it, with the input in a file.
 """
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -127,7 +128,7 @@ def changed(answer: Answer, content: bytes, headers: Mapping[str, str] | None = 
 
 def test_an_honest_hub(cases: Cases, liar: Liar) -> None:
     for call in ASKED:
-        cases.hold(f"Hub: {call}", lambda call=call: liar.ask(call))
+        cases.hold(f"Hub: {call}", partial(liar.ask, call))
         assert cases.took(f"Hub: {call}") == 1, call
 
 
@@ -197,7 +198,7 @@ def test_a_file_whose_name_leads_out(cases: Cases, liar: Liar, home: Path, path:
     before = {name for name in tree(home) if not name.startswith("hf")}
     liar.twist = twist
     for call in ("collection", "look"):
-        cases.hold(f"Hub: {call}", lambda call=call: liar.ask(call))
+        cases.hold(f"Hub: {call}", partial(liar.ask, call))
     assert {name for name in tree(home) if not name.startswith("hf")} == before
     assert not [name for name in tree(home / "hf") if "gone" in name and ".." in name]
     assert not Path("/tmp/gone-from-the-hub.parquet").exists()
@@ -228,7 +229,7 @@ def test_headers_that_lie(cases: Cases, liar: Liar, home: Path, headers: Mapping
         Answer(answer.status, answer.content, {**answer.headers, **headers}) if endpoint == "resolve" else answer
     )
     for call in ("look", "record", "collection"):
-        cases.hold(f"Hub: {call}", lambda call=call: liar.ask(call))
+        cases.hold(f"Hub: {call}", partial(liar.ask, call))
     assert {name for name in tree(home) if not name.startswith("hf")} == before
     assert not Path("/tmp/gone-etag").exists() and not Path("/tmp/gone-commit").exists()
 
@@ -281,4 +282,4 @@ def test_an_answer_that_does_not_end(cases: Cases, liar: Liar) -> None:
             liar.twist = lambda endpoint, answer, lied=lied: (  # type: ignore[misc]
                 changed(answer, endless) if endpoint == lied else answer
             )
-            cases.hold(f"Hub: {call}", lambda call=call: liar.ask(call))
+            cases.hold(f"Hub: {call}", partial(liar.ask, call))

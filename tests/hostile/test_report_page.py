@@ -156,8 +156,13 @@ def test_no_planted_script_runs_in_a_browser(cases: Cases, tmp_path: Path) -> No
         page = browser.new_page()
         asked: list[str] = []
         said: list[str] = []
+
+        def dismissed(dialog: Any) -> None:
+            said.append(dialog.message)
+            dialog.dismiss()
+
         page.on("request", lambda request: asked.append(request.url))
-        page.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
+        page.on("dialog", dismissed)
         page.on("pageerror", lambda error: said.append(str(error)))
         page.goto((tmp_path / "report.html").as_uri())
         page.locator(".explorer li summary").first.click()

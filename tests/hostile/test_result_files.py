@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def look_at(cases: Cases, folder: Path) -> None:
     for form in ("terminal", "markdown", "csv", "latex"):
         text = cases.hold(
             f"table of results, {form}",
-            lambda form=form: report(folder, against_published=True, by_language=True, format=form, confidence=True),
+            partial(report, folder, against_published=True, by_language=True, format=form, confidence=True),
         )
         check_output(text or "")
 
@@ -114,7 +115,7 @@ def test_scores_of_single_queries(cases: Cases, whole: Path, data: st.DataObject
         runs = read_results(whole)
         for run in runs:
             for benchmark in find_benchmarks(runs).values():
-                cases.hold("queries of a report", lambda run=run, of=benchmark: read_queries(run, of))
+                cases.hold("queries of a report", partial(read_queries, run, benchmark))
         scores = QueryScores()
         scores.add("ToyMonolingual", "de-de", ["q"], ["g"], {"map": [1.0]})  # type: ignore[dict-item]
         result = path.with_name(path.name.replace(".queries.parquet", ".json"))
@@ -153,7 +154,7 @@ def test_rows_of_remedies(cases: Cases, inside: Path, data: st.DataObject) -> No
     rows = cases.hold("rows of remedies", lambda: read_rows(path))
     if rows is not None:
         for form in ("terminal", "markdown", "csv", "latex"):
-            text = cases.hold("recommendation", lambda form=form: recommend(rows, None, margin=0.01, format=form))
+            text = cases.hold("recommendation", partial(recommend, rows, None, margin=0.01, format=form))
             check_output(text or "")
 
 

@@ -199,7 +199,7 @@ def test_a_hub_that_says_the_token_back(desk: Desk, hub: HubServer, status: Faul
         ("train", "recipe.yaml", "--set", f"data=[{{source: ORG/none-{status}}}]", "--output", f"models/d{status}"),
     )  # fmt: skip
     for endpoint in ("whoami", "info", "resolve", "refs", "create", "preupload", "commit", "tree"):
-        hub.fail(endpoint, status, times=None, message=said)  # type: ignore[arg-type]
+        hub.fail(endpoint, status, times=None, message=said)
     try:
         for words in commands:
             ended = desk.run(*words)

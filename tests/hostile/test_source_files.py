@@ -6,6 +6,7 @@ import gzip
 import io
 import itertools
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ MINTAKA = [
     }
 ]
 QUESTIONS = pyarrow.Table.from_pylist([{"query": "Who?", "answer": "Ada Roth."}, {"query": "What?", "answer": "It."}])
-LINES = {"MKQA": MKQA, "MrTyDi": TYDI, "MFAQ": MFAQ}
+LINES: dict[str, list[Any]] = {"MKQA": MKQA, "MrTyDi": TYDI, "MFAQ": MFAQ}
 
 
 @pytest.fixture
@@ -139,4 +140,4 @@ def test_any_name_of_a_source(cases: Cases, inside: Path, text: str) -> None:
             settings = SourceSettings.model_validate(values)
         except ValidationError:  # of half a character, which a build file tells with its line
             continue
-        cases.hold("name of a source", lambda settings=settings: read(settings, folder=inside))
+        cases.hold("name of a source", partial(read, settings, folder=inside))

@@ -20,6 +20,7 @@ from mteb_hybrid.building.mining.vectors import Encoder
 from mteb_hybrid.building.mining.work import Work, sha256_of
 from mteb_hybrid.building.mining.write import write_file
 from mteb_hybrid.errors import HybridError
+from mteb_hybrid.whole import discard_folder
 
 _BYTES_A_ROW = 60
 """To tell what rows say: numbers of queries and passages, and sorted pairs of them."""
@@ -75,7 +76,7 @@ def mine(
             for file, path in enumerate(corpus.paths)
         ]
         files = {path.name: sha256_of(output / path.name) for path in corpus.paths}
-        shutil.rmtree(work.folder)
+        discard_folder(work.folder)
     except OSError as error:
         fault = error.strerror or error
         raise HybridError(f"{output}: {fault}; mend that, and the same command goes on where it was") from error
