@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 READY = $(VENV)/.ready
 
-.PHONY: demo test faults check bench stats clean
+.PHONY: demo test faults soak check bench stats clean
 
 # The main job on what the package itself carries: no network but the package index. Data are made, a tiny encoder is
 # trained with each kind of batch, and mteb evaluates all four.
@@ -29,6 +29,12 @@ test: $(READY)
 faults: $(READY)
 	ALL_FAULTS=1 $(BIN)/python -m pytest tests/publishing/test_faults.py
 	FAULTS=1 $(BIN)/python -m pytest tests/faults -s
+
+# kill -9, 40 times in each of six activities, seeded (SOAK_KILLS, SOAK_SEED); processes that share the encoding; hostile input
+# at length. `test` does a little of each.
+soak: $(READY)
+	SOAK=1 $(BIN)/python -m pytest tests/soak tests/large/test_processes.py
+	FUZZ_EXAMPLES=1000 $(BIN)/python -m pytest tests/hostile
 
 check: $(READY)
 	$(BIN)/ruff check .

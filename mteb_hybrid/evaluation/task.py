@@ -28,6 +28,7 @@ from mteb_hybrid.evaluation.bias_metrics import SHARE_DEPTH, Pool, bias_scores, 
 from mteb_hybrid.evaluation.consistency import QueryConsistency, query_consistency, subset_scores
 from mteb_hybrid.evaluation.dense import DenseScorer, model_name
 from mteb_hybrid.evaluation.encodings import EncodingContext, SharedEncodings
+from mteb_hybrid.evaluation.freed import Freed
 from mteb_hybrid.evaluation.predictions import PREDICTION_DEPTH, save_predictions
 from mteb_hybrid.evaluation.ranking import Floats, Ints, Ranking, Relevance, concatenate, rank
 from mteb_hybrid.evaluation.retrieval_metrics import average_precision, retrieval_scores
@@ -79,6 +80,7 @@ class AbsTaskParallelRetrieval(AbsTaskRetrieval):
         self._revision = ""  # of the collection
         self._consistency: tuple[object, Mapping[str, QueryConsistency]] | None = None  # of one model
         self._subsets: dict[str, Subset] = {}
+        self._freed = Freed()
 
     def load_data(self, num_proc: int | None = None, *, timer: TimingStack | None = None, **kwargs: Any) -> None:
         """Load the collection and lay it out as mteb's retrieval tasks do."""
@@ -172,6 +174,7 @@ class AbsTaskParallelRetrieval(AbsTaskRetrieval):
             with timer("Scoring", split=context.hf_split, subset=context.hf_subset):
                 part = Relevance(relevance.passages[rows], relevance.ids)
                 parts.append(_rank(model, matrix, part, depth, where, confidence=not self._is_large))
+                self._freed.add(matrix.nbytes)
         return concatenate(parts)
 
     def _scored(
