@@ -15,7 +15,7 @@ from mteb.cache import ResultCache
 from mteb_hybrid.data.languages import langscript
 from mteb_hybrid.data.own import load_collection, save_collection
 from mteb_hybrid.errors import HybridError
-from mteb_hybrid.evaluation import saving
+from mteb_hybrid.evaluation import freed, saving
 from mteb_hybrid.evaluation import task as task_module
 from mteb_hybrid.evaluation.own import collection_tasks
 from mteb_hybrid.evaluation.settings import Setting, build_splits
@@ -256,3 +256,15 @@ def test_a_task_of_very_many_subsets_reports_fewer_scores_and_the_same(
     (path,) = tmp_path.rglob("BelebeleCrossLingual.json")
     assert path.stat().st_size < 42 * 1000  # bytes a subset
     assert len(json.loads(path.read_text())["evaluation_phases"]) < 10
+
+
+def test_freed_memory_is_given_back_when_it_has_become_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(freed, "_trim", lambda: asked.append)
+    memory = freed.Freed()
+    for _ in range(5):
+        memory.add(freed.BYTES_AT_MOST // 2)
+    assert asked == [0, 0]
+    monkeypatch.setattr(freed, "_trim", lambda: None)  # a C library without it
+    memory.add(freed.BYTES_AT_MOST)
+    assert asked == [0, 0]
