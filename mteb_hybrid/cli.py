@@ -65,6 +65,10 @@ def _run(options: argparse.Namespace) -> int:
     except OSError as error:  # of a disk that is full, say, wherever it was met
         logging.getLogger("mteb_hybrid").info("it came from here", exc_info=True)
         return tell_os_error(error)
+    except MemoryError:
+        logging.getLogger("mteb_hybrid").info("it came from here", exc_info=True)
+        print("mteb-hybrid: there is not enough memory for this; free some, or give it less at once", file=sys.stderr)
+        return 2
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -7,37 +7,25 @@ mteb has no entry points. What it looks names up in: ``mteb.get_tasks`` (``_TASK
 
 from __future__ import annotations
 
-import copy
 import functools
 import importlib
 import os
-import shutil
-import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from types import ModuleType, SimpleNamespace, TracebackType
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from mteb_hybrid import _autoload
-from mteb_hybrid.errors import HybridError, one_line
+from mteb_hybrid.errors import HybridError
 from mteb_hybrid.models import NamedModel, known_models, models_file, unknown_model
-from mteb_hybrid.whole import scratch_folder, whole_file
+from mteb_hybrid.mteb_names import check_names
+from mteb_hybrid.mteb_patches import patch
 
 if TYPE_CHECKING:
     from mteb.abstasks.abstask import AbsTask
     from mteb.models import ModelMeta
 
-MTEB_TESTED = (2, 26)
-"""The release of mteb (major, minor) whose private names this module was tested with."""
-
 BENCHMARKS_MODULE = "mteb.benchmarks.benchmarks"
-
-_NEEDED = {
-    "mteb.get_tasks": ("TASK_LIST", "_TASKS_REGISTRY", "_SIMILAR_TASKS"),
-    "mteb.models.model_implementations": ("MODEL_REGISTRY",),
-    "mteb.models.get_model_meta": ("_MODEL_RENAMES",),
-}
-
 
 _given: dict[str, str] = {}  # the short names given in this process, and what for
 
@@ -49,32 +37,15 @@ def register() -> None:
         HybridError: this mteb is not supported, or one of our names is taken by something else.
     """
     importlib.import_module("mteb")
-    check_supported()
+    check_names()
     tasks = _module("mteb_hybrid.tasks")
     if not hasattr(tasks, "__all__"):
         return  # it is being imported, has mteb imported on its way, and calls us again in its last line
     register_tasks(getattr(tasks, name) for name in tasks.__all__)
     _autoload.after_import(BENCHMARKS_MODULE, _register_benchmarks)
-    _share_encodings_over_runs()
-    _save_results_whole()
-    _save_results_when_due()
-    _tell_faults_plainly()
+    patch()
     _look_names_up()
     register_named_models()  # last: the user's file may be broken
-
-
-def check_supported() -> None:
-    """Raise a HybridError if this mteb lacks a private name that registration needs."""
-    missing = [
-        f"{module}.{name}" for module, names in _NEEDED.items() for name in names if not hasattr(_module(module), name)
-    ]
-    if missing:
-        import mteb
-
-        raise HybridError(
-            f"mteb {mteb.__version__} is not supported ({missing[0]} is gone); "
-            f"pip install 'mteb>={MTEB_TESTED[0]}.{MTEB_TESTED[1]},<{MTEB_TESTED[0] + 1}'"
-        )
 
 
 def register_tasks(tasks: Iterable[type[AbsTask]]) -> None:
@@ -232,117 +203,6 @@ def _register_benchmarks(module: ModuleType) -> None:
     lookup._build_aliases_registry.cache_clear()
 
 
-def _share_encodings_over_runs() -> None:
-    """Let one call of ``mteb.evaluate`` be one run: its tasks share encodings, and they are freed at its end."""
-    module = _module("mteb.evaluate")
-    evaluate: Callable[..., Any] = module.evaluate
-    if getattr(evaluate, "__mteb_hybrid__", False):
-        return
-
-    @functools.wraps(evaluate)
-    def evaluate_sharing_encodings(*args: Any, **kwargs: Any) -> Any:
-        from mteb_hybrid.evaluation.shared_run import shared_run
-
-        with shared_run():
-            return evaluate(*args, **kwargs)
-
-    evaluate_sharing_encodings.__mteb_hybrid__ = True  # type: ignore[attr-defined]
-    for name, loaded in list(sys.modules.items()):
-        if name.partition(".")[0] == "mteb" and vars(loaded).get("evaluate") is evaluate:
-            loaded.evaluate = evaluate_sharing_encodings  # type: ignore[attr-defined]
-
-
-def _save_results_whole() -> None:
-    """Let result files be replaced in one step, and keep the scores of single queries beside them.
-
-    An interrupt while one is written must not leave half of it.
-    """
-    result: Any = _module("mteb.results.task_result").TaskResult
-    to_disk: Callable[..., None] = result.to_disk
-    if getattr(to_disk, "__mteb_hybrid__", False):
-        return
-
-    @functools.wraps(to_disk)
-    def to_disk_whole(self: Any, path: Path) -> None:
-        from mteb_hybrid.evaluation.shared_run import current_run
-
-        try:
-            with whole_file(path) as partial:
-                to_disk(self, partial)
-                if (run := current_run()) is not None:  # first: what is in the results is not run again
-                    run.query_scores.save(self.task_name, path, self.dataset_revision)
-        except OSError as error:
-            raise HybridError(
-                f"cannot write {path} ({error.strerror or error}); mend that, and the same command goes on"
-            ) from None
-
-    to_disk_whole.__mteb_hybrid__ = True  # type: ignore[attr-defined]
-    result.to_disk = to_disk_whole
-    _save_notes_whole()
-
-
-def _save_notes_whole() -> None:
-    """Let what mteb keeps beside results be replaced in one step too, and before them.
-
-    Whoever is killed after the results has nothing left to run, and so would never write ``model_meta.json``.
-    """
-    cache: Any = _module("mteb.cache.result_cache").ResultCache
-    save: Callable[..., None] = cache.save_to_cache
-
-    @functools.wraps(save)
-    def save_whole(self: Any, result: Any, model: Any, revision: str | None = None, **kwargs: Any) -> None:
-        path: Path = self.get_task_result_path(result.task_name, model, revision)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with scratch_folder(path.parent) as folder:
-                for note in path.parent.glob("*.jsonl"):  # is added to
-                    shutil.copyfile(note, folder / note.name)
-                elsewhere = copy.copy(self)
-                elsewhere.get_task_result_path = lambda *_, **__: folder / path.name
-                notes = SimpleNamespace(task_name=result.task_name, scores=result.scores, to_disk=lambda _: None)
-                save(elsewhere, notes, model, revision, **kwargs)
-                for written in folder.iterdir():
-                    written.replace(path.parent / written.name)
-        except OSError as error:
-            raise HybridError(
-                f"cannot write in {path.parent} ({error.strerror or error}); mend that, and the same command goes on"
-            ) from None
-        result.to_disk(path)
-
-    cache.save_to_cache = save_whole
-
-
-def _save_results_when_due() -> None:
-    """Let results of very many subsets be written less often than after each: see ``mteb_hybrid.evaluation.saving``."""
-    result: Any = _module("mteb.results.task_result").TaskResult
-    cache: Any = _module("mteb.cache.result_cache").ResultCache
-    make, save = result.from_task_results, cache.save_to_cache
-    if getattr(make, "__mteb_hybrid__", False):
-        return
-
-    @functools.wraps(make)
-    def make_when_due(_: Any, task: Any, scores: Any, *args: Any, **kwargs: Any) -> Any:
-        from mteb_hybrid.evaluation.shared_run import current_run
-
-        now = functools.partial(make, task, scores, *args, **kwargs)
-        run = current_run()
-        return now() if run is None else run.saving.result(task, scores, now)
-
-    @functools.wraps(save)
-    def save_when_due(self: Any, result: Any, *args: Any, **kwargs: Any) -> None:
-        from mteb_hybrid.evaluation.shared_run import current_run
-
-        run = current_run()
-        if run is None:
-            save(self, result, *args, **kwargs)
-        else:
-            run.saving.write(result, lambda each: save(self, each, *args, **kwargs))
-
-    make_when_due.__mteb_hybrid__ = True  # type: ignore[attr-defined]
-    result.from_task_results = classmethod(make_when_due)
-    cache.save_to_cache = save_when_due
-
-
 def _look_names_up() -> None:
     """Let ``mteb.get_model``, and with it ``mteb run -m``, know names given since, and say of others that none is.
 
@@ -371,27 +231,6 @@ def _look_names_up() -> None:
 
     get_model_meta_of_name.__mteb_hybrid__ = True  # type: ignore[attr-defined]
     module.get_model_meta = get_model_meta_of_name  # where mteb.get_model looks it up
-
-
-def _tell_faults_plainly() -> None:
-    """In mteb's command line, print a HybridError as its one line and exit with 2, instead of a traceback."""
-    before = sys.excepthook
-    if getattr(before, "__mteb_hybrid__", False):
-        return
-
-    def tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        if isinstance(error, HybridError) and _is_mteb_command():
-            print(f"mteb-hybrid: {one_line(error, 1000)}", file=sys.stderr)
-            raise SystemExit(2)  # the interpreter honours an exit that a hook asks for
-        before(kind, error, trace)
-
-    tell.__mteb_hybrid__ = True  # type: ignore[attr-defined]
-    sys.excepthook = tell
-
-
-def _is_mteb_command() -> bool:
-    program = Path(sys.argv[0] if sys.argv else "")
-    return program.stem == "mteb" or program.parts[-2:] == ("mteb", "__main__.py")
 
 
 def _module(name: str) -> Any:

@@ -166,8 +166,9 @@ def _at_work(output: Path) -> Iterator[None]:
         output.absolute().parent.mkdir(parents=True, exist_ok=True)
         with alone(output, "choose another --output"):
             yield
-    except pyarrow.ArrowInvalid as error:  # what is in between is whole or not there, unless somebody cut it
-        raise HybridError(f"{work} is damaged ({one_line(error, 160)}); begin anew with --overwrite") from error
+    except (pyarrow.ArrowInvalid, json.JSONDecodeError, UnicodeDecodeError) as error:
+        # What is in between is whole or not there, unless somebody cut it.
+        raise HybridError(f"{work} is damaged ({one_line(error, 160)}); remove it, and the same command begins anew") from error
     except BrokenPipeError:  # of what is said
         raise
     except OSError as error:

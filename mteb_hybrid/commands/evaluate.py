@@ -19,7 +19,10 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument("-m", "--model", required=True, help="a short name, or what mteb takes: a Hub id")
     parser.add_argument("-t", "--tasks", nargs="+", metavar="TASK", help="default: XQuADR XQuADRLanguageBias")
     parser.add_argument(
-        "--data", type=Path, metavar="FILE", help="a parallel collection of your own (.jsonl, .parquet)"
+        "--data",
+        type=Path,
+        metavar="FILE",
+        help="a parallel collection of your own (.jsonl, .parquet), or the folder of Belebele",
     )
     parser.add_argument("--name", help="what to call the tasks of --data; default: the file's stem")
     parser.add_argument("-l", "--languages", nargs="+", metavar="LANG", help="ISO 639-3 codes, as for `mteb run`")

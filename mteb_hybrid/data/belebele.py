@@ -22,6 +22,7 @@ from mteb_hybrid.data.own import raw_rows
 from mteb_hybrid.errors import HybridError, one_line
 
 _Text = Annotated[str, StringConstraints(min_length=1, pattern=r"\S")]
+_DEPTH = 3
 _AGAIN = "give a folder with the files of facebook/belebele, or one file of a collection"
 
 
@@ -41,7 +42,7 @@ def read_belebele(folder: Path, name: str | None = None) -> ParallelCollection:
     """Read the files of Belebele, of all languages or of some.
 
     Args:
-        folder: it holds the files, at whatever depth.
+        folder: it holds the files, itself or at most three folders down.
         name: what the collection is called; the folder's name by default.
 
     Returns:
@@ -52,10 +53,9 @@ def read_belebele(folder: Path, name: str | None = None) -> ParallelCollection:
         HybridError: there are no files, or one is not of that form; the text names file and row.
     """
     languages: dict[str, _Rows] = {}
-    for path in sorted(each for suffix in ("jsonl", "parquet") for each in folder.rglob(f"*.{suffix}")):
-        if not any(part.startswith(".") for part in path.relative_to(folder).parts):
-            for where, row in _rows(path):
-                _add(languages, where, row)
+    for path in sorted(_files(folder, _DEPTH)):
+        for where, row in _rows(path):
+            _add(languages, where, row)
     if not languages:
         raise HybridError(f"{folder} holds no .jsonl or .parquet files with rows; {_AGAIN}")
     links = sorted({link for rows in languages.values() for link, _ in rows})
@@ -66,6 +66,19 @@ def read_belebele(folder: Path, name: str | None = None) -> ParallelCollection:
         {tag: _questions(rows, number) for tag, rows in ordered.items()},
         {tag: _passages(tag, rows, number) for tag, rows in ordered.items()},
     )
+
+
+def _files(folder: Path, depth: int) -> Iterator[Path]:
+    """The files to read; a folder too many, the whole disk say, is not walked through."""
+    try:
+        entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
+    except OSError as error:
+        raise HybridError(f"cannot read {folder}: {error.strerror or error}") from None
+    for entry in entries:
+        if entry.suffix in (".jsonl", ".parquet"):
+            yield entry
+        elif depth and entry.is_dir():
+            yield from _files(entry, depth - 1)
 
 
 def _rows(path: Path) -> Iterator[tuple[str, _Row]]:

@@ -11,7 +11,7 @@ from mteb_hybrid.errors import HybridError
 
 def registration() -> Findings:
     """How tasks are registered, and whether all are."""
-    from mteb_hybrid import registry, tasks
+    from mteb_hybrid import mteb_names, registry, tasks
 
     how = (
         f"switched off by {_autoload.SWITCH}; `import mteb_hybrid` registers by hand"
@@ -25,7 +25,10 @@ def registration() -> Findings:
         registry.register()
     except HybridError as error:
         yield wrong(error)
-    tested = ".".join(map(str, registry.MTEB_TESTED))
+    else:
+        if told := mteb_names.name_warning():
+            yield wrong(told)
+    tested = ".".join(map(str, mteb_names.TESTED))
     found = ".".join(version("mteb").split(".")[:2])
     untested = "" if found == tested else f"; mteb {found} was not tested, {tested} was"
     known = registry.registered_tasks()

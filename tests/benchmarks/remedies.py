@@ -1,10 +1,11 @@
 """Every remedy for language bias side by side: made with MLQA-R alone, measured on XQuAD-R.
 
-    python -m tests.benchmarks.remedies --model FOLDER --work FOLDER
+    python -m tests.benchmarks.remedies --model FOLDER --work FOLDER [--time STEPS]
 
 Trained and fitted on a part of MLQA-R, with equal steps, seed and preset; where a remedy has a setting to choose, the
 other part of MLQA-R chooses it, by the rule of ``mteb-hybrid recommend``. Only then XQuAD-R is looked at. What is done
-already is not done again: interrupt it, and the same command goes on. Writes ``remedies.json`` in the work folder, and
+already is not done again: interrupt it, and the same command goes on. What each took is fair only where nothing else
+was at work; --time measures it again, by some steps of each training. Writes ``remedies.json`` in the work folder, and
 prints what ``mteb-hybrid recommend`` makes of it.
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -70,6 +72,11 @@ class Work:
             path.write_text(f"{seconds:.1f}")
         print(f"{name}: {seconds:.1f} s", flush=True)
 
+    def forget(self, names: Iterable[str]) -> None:
+        """Have things made anew."""
+        for name in names:
+            (self._seconds / name).unlink(missing_ok=True)
+
 
 def plain(name: str) -> str:
     """A short name for a remedy."""
@@ -111,6 +118,21 @@ def train_remedy(work: Work, name: str) -> None:
     output = work.folder / plain(name)
     resume = work_folder(output).exists()
     train(read_recipe(path), output, resume=resume, say=print)
+
+
+def time_training(work: Work, name: str, steps: int) -> None:
+    """Note what training a remedy takes, by the seconds of its first steps, without checkpoints."""
+    from mteb_hybrid import read_recipe, train
+    from mteb_hybrid.training.outcome import read_record
+
+    recipe = read_recipe(work.folder / f"{plain(name)}.yaml")
+    short = recipe.model_copy(update={"training": {**recipe.training, "max_steps": steps, "save_steps": steps}})
+    with tempfile.TemporaryDirectory(dir=work.folder) as scratch:
+        output = Path(scratch) / plain(name)
+        train(short, output, show_progress_bar=False)
+        record = read_record(output)
+    assert record is not None
+    work.note(plain(name), record.seconds / steps * work.steps)
 
 
 def fit(work: Work, model: str, wanted: dict[str, tuple[str, float | None]]) -> None:
@@ -217,6 +239,7 @@ def main(arguments: Iterable[str] | None = None) -> int:
     parser.add_argument(
         "--train-only", nargs="+", choices=TRAINED, help="train these and stop; the rest in other processes"
     )
+    parser.add_argument("--time", type=int, metavar="STEPS", help="time all of it again, trainings by this many steps")
     options = parser.parse_args(None if arguments is None else list(arguments))
     work = Work(options.work.resolve(), options.model.resolve(), options.steps)
     work.once("prepared", lambda: prepare(work))
@@ -230,6 +253,10 @@ def main(arguments: Iterable[str] | None = None) -> int:
     others = {"centering": ("centering", None), "lir": ("lir", None)}
     hybrid_shifts = {f"hybrid-shift-{alpha:g}": ("hybrid + shift", alpha) for alpha in ALPHAS[1:]}
     merges = {f"merge-{weight:g}": ("hybrid merged with base", weight) for weight in ALPHAS[1:-1]}
+    if options.time:
+        for name in TRAINED:
+            time_training(work, name, options.time)
+        work.forget([*shifts, *others, *hybrid_shifts])
     fit(work, "untrained", {**shifts, **others})
     fit(work, "hybrid", {**hybrid_shifts})
     for name, (_, weight) in merges.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -197,6 +198,20 @@ def test_killed_again_and_again(here: Path, seed: int) -> None:
             kills += 1
     assert lock.files == whole.files
     assert kills
+
+
+@pytest.mark.parametrize("content", [b"", b'{"rows": 1', b"\xff\xfe"])
+def test_work_that_somebody_cut_is_named(here: Path, content: bytes) -> None:
+    with pytest.raises(Killed):
+        build(here / "corpus", killing(3))
+    records = [path for path in (here / "corpus.building").rglob("*.json") if path.name == "read.json"]
+    for path in records:
+        path.write_bytes(content)
+    assert records
+    with pytest.raises(HybridError, match=r"corpus\.building is damaged .*remove it, and the same command begins"):
+        build(here / "corpus")
+    shutil.rmtree(here / "corpus.building")
+    build(here / "corpus")
 
 
 def test_what_a_kill_at_the_very_end_left_behind_is_replaced(here: Path) -> None:

@@ -23,6 +23,7 @@ from tests.languages.results import QUESTIONS, write_results
 
 ALL = tuple(tag.replace("_", "-") for tag in TAGS)
 MANY = ALL[:42]
+CROWD = tuple(f"org/model-{number}" for number in range(10, 20))
 
 
 @pytest.fixture(scope="module")
@@ -67,16 +68,25 @@ def test_csv_has_a_figure_a_line_however_many_languages(many: Path) -> None:
     assert line.split(",")[3] == "0.9"
 
 
+@pytest.fixture(scope="module")
+def crowd(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Results of ten models in 26 languages."""
+    return write_results(tmp_path_factory.mktemp("crowd"), MANY[:26], CROWD, questions=1)
+
+
 @pytest.mark.parametrize("width", [60, 80, 120])
-def test_a_terminal_is_not_left(width: int, tmp_path: Path) -> None:
-    models = [f"org/model-{number}" for number in range(10, 22)]
-    write_results(tmp_path, MANY[:26], models, questions=1)
-    text = report(tmp_path, by_language=True, width=width)
-    assert max(map(len, text.splitlines())) <= width
-    for model in models:  # a part repeats the languages; no model is left out
-        assert sum(f"{model} " in line for line in text.splitlines()) >= 6  # two tables, and four by language
-    assert sum(line.startswith("acm-Arab") for line in text.splitlines()) >= (4 if width > 80 else 8)
-    assert max(map(len, report(tmp_path, by_language=True).splitlines())) > 150  # not to a terminal: whole
+def test_a_terminal_is_not_left(width: int, crowd: Path) -> None:
+    lines = report(crowd, by_language=True, width=width).splitlines()
+    assert max(map(len, lines)) <= width
+    for model in CROWD:  # a part repeats the languages; no model is left out
+        assert sum(f"{model} " in line for line in lines) >= 6  # two tables, and four by language
+    assert sum(line.startswith("acm-Arab") for line in lines) >= (4 if width > 80 else 8)
+
+
+def test_what_goes_to_no_terminal_is_whole(crowd: Path) -> None:
+    lines = report(crowd, by_language=True).splitlines()
+    assert sum(line.startswith("acm-Arab") for line in lines) == 4
+    assert all(line.count(".") == len(CROWD) for line in lines if line.startswith("acm-Arab"))
 
 
 def test_a_comparison_says_what_it_leaves_out(many: Path) -> None:
