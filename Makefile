@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 READY = $(VENV)/.ready
 
-.PHONY: demo test faults soak check bench stats clean
+.PHONY: demo test faults soak matrix check bench stats clean
 
 # The main job on what the package itself carries: no network but the package index. Data are made, a tiny encoder is
 # trained with each kind of batch, and mteb evaluates all four.
@@ -36,18 +36,24 @@ soak: $(READY)
 	SOAK=1 $(BIN)/python -m pytest tests/soak tests/large/test_processes.py
 	FUZZ_EXAMPLES=1000 $(BIN)/python -m pytest tests/hostile
 
+# Each Python with the newest of what this builds on, the first and the last with the oldest, installed for real; the index is
+# asked. MATRIX="--only 3.12 3.11-oldest" takes some.
+matrix: $(READY)
+	$(BIN)/python -m tests.matrix $(MATRIX)
+
 check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 # BENCH="--model FOLDER" measures with a model of your own; EVALUATION="--sample 16", TRAINING, BUILDING="--rows 1000000"
-# and POOL="--passages 10000000" are options of one part.
+# POOL="--passages 10000000" and LANGUAGES="--languages 122" are options of one part.
 bench: $(READY)
 	$(BIN)/python -m tests.benchmarks.bench_evaluation $(BENCH) $(EVALUATION)
 	$(BIN)/python -m tests.benchmarks.bench_training $(BENCH) $(TRAINING)
 	$(BIN)/python -m tests.benchmarks.bench_building $(BUILDING)
 	$(BIN)/python -m tests.benchmarks.bench_pool --folder bench $(POOL)
+	$(BIN)/python -m tests.benchmarks.bench_languages $(LANGUAGES)
 
 # The descriptive statistics in tasks/, after data or tasks have changed.
 stats: $(READY)

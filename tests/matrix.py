@@ -186,7 +186,12 @@ def _constraint(package: str) -> str:
 
 def _uv(*arguments: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", "uv", *arguments], check=True, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "uv", *arguments],
+        check=True,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     return done.stdout
 

@@ -168,7 +168,9 @@ def _at_work(output: Path) -> Iterator[None]:
             yield
     except (pyarrow.ArrowInvalid, json.JSONDecodeError, UnicodeDecodeError) as error:
         # What is in between is whole or not there, unless somebody cut it.
-        raise HybridError(f"{work} is damaged ({one_line(error, 160)}); remove it, and the same command begins anew") from error
+        raise HybridError(
+            f"{work} is damaged ({one_line(error, 160)}); remove it, and the same command begins anew"
+        ) from error
     except BrokenPipeError:  # of what is said
         raise
     except OSError as error:

@@ -77,7 +77,7 @@ def _files(folder: Path, depth: int) -> Iterator[Path]:
     for entry in entries:
         if entry.suffix in (".jsonl", ".parquet"):
             yield entry
-        elif depth and entry.is_dir():
+        elif depth and entry.is_dir() and not entry.is_symlink():
             yield from _files(entry, depth - 1)
 
 

@@ -107,3 +107,16 @@ def test_files_of_another_form(change: dict[str, Any], parts: list[str], folder:
 def test_a_folder_of_nothing(tmp_path: Path) -> None:
     with pytest.raises(HybridError, match=r"no \.jsonl or \.parquet files with rows; give a folder with the files"):
         read_belebele(tmp_path)
+
+
+def test_no_more_than_three_folders_down_are_looked_into(folder: Path, tmp_path: Path) -> None:
+    whole = load_collection(folder)
+    (folder / "again").symlink_to(folder)
+    far = folder / "a" / "b" / "c" / "d"
+    far.mkdir(parents=True)
+    (far / "other.jsonl").write_text("of another kind")
+    assert load_collection(folder) == whole
+    near = tmp_path / "x" / "y" / "z" / "Belebele"
+    near.parent.mkdir(parents=True)
+    folder.rename(near)
+    assert read_belebele(tmp_path / "x" / "y", "Belebele") == whole
