@@ -127,8 +127,9 @@ def install(environment: Environment, folder: Path, python: Path) -> None:
     extras = [f"{ROOT}[{EXTRAS}]"]
     if environment.oldest:
         # Wheels alone: an oldest release without one for this Python is not supported there.
-        oldest = ["--resolution", "lowest-direct", "--only-binary", ":all:", "--no-binary", "mteb-hybrid"]
-        lines = _uv("pip", "compile", "--quiet", "--python", str(python), *oldest, "--extra", EXTRAS, "pyproject.toml")
+        oldest = ["--resolution", "lowest-direct", "--only-binary", ":all:", "--no-binary", "unicategories"]
+        wanted = [word for extra in EXTRAS.split(",") for word in ("--extra", extra)]
+        lines = _uv("pip", "compile", "--quiet", "--python", str(python), *oldest, *wanted, "pyproject.toml")
         pins = folder / "oldest.txt"
         pins.write_text(lines)
         torch = next(line for line in lines.splitlines() if line.startswith("torch=="))
