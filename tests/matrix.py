@@ -190,8 +190,7 @@ def _uv(*arguments: str) -> str:
         [sys.executable, "-m", "uv", *arguments],
         check=True,
         cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         text=True,
     )
     return done.stdout
