@@ -122,7 +122,7 @@ def run(environment: Environment, folder: Path, arguments: Sequence[str]) -> Out
 
 def install(environment: Environment, folder: Path, python: Path) -> None:
     """Everything but the package itself; torch first, or gigabytes for other hardware come along."""
-    _uv("venv", "--quiet", "--clear", "--python", environment.python, str(folder / "venv"))
+    _uv("venv", "--quiet", "--clear", "--python", _interpreter(environment.python), str(folder / "venv"))
     install = ["pip", "install", "--quiet", "--python", str(python)]
     extras = [f"{ROOT}[{EXTRAS}]"]
     if environment.oldest:
@@ -140,6 +140,13 @@ def install(environment: Environment, folder: Path, python: Path) -> None:
         _uv(*install, newest)
         _uv(*install, *extras, *TOOLS, newest)
     _uv("pip", "uninstall", "--quiet", "--python", str(python), "mteb-hybrid")
+
+
+def _interpreter(version: str) -> str:
+    """A Python of pyenv, where there is one; else uv finds it, or fetches it."""
+    root = Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser()
+    found = sorted((root / "versions").glob(f"{version}.*/bin/python"))
+    return str(found[-1]) if found else version
 
 
 def _mteb_tests(python: Path, folder: Path, version: str, named: str) -> dict[str, str]:
