@@ -143,6 +143,10 @@ def _training_rows(recipe: Recipe) -> Iterator[tuple[str, str]]:
         yield "tokens of a text in training", f"{recipe.model.max_seq_length:,}"
     if recipe.model.freeze_embeddings:
         yield "word embeddings", "kept as they are"
+    if recipe.model.dropout is not None:
+        yield "dropout", f"{recipe.model.dropout:g}"
+    if recipe.model.freeze_layers:
+        yield "embeddings and first layers", f"{recipe.model.freeze_layers} layers kept as they are"
     if recipe.model.lora:
         yield "adapters", f"LoRA of rank {recipe.model.lora.rank}, merged into the weights"
 

@@ -139,11 +139,15 @@ def load_base_model(
     merge_lora(model)  # a base that is adapters itself
     model.float()  # half precision is for autocast: in weights, small steps are lost
     _set_prompts(model, settings)
+    if settings.dropout is not None:
+        _set_dropout(model, settings.dropout)  # before there are adapters, which have their own
     if settings.lora is not None:
         _name_by_folder(model, base)
         _add_lora(model, settings.lora)
     if settings.freeze_embeddings:
         _transformer(model, "freeze_embeddings").get_input_embeddings().requires_grad_(False)
+    if settings.freeze_layers is not None:
+        _freeze_layers(model, settings.freeze_layers)
     if settings.gradient_checkpointing:
         _checkpoint_gradients(model)
     return model
@@ -248,6 +252,33 @@ def _transformer(model: SentenceTransformer, setting: str) -> PreTrainedModel:
     if transformer is None:
         raise HybridError(f"model.{setting} is for transformers, and this model is none; leave it out")
     return transformer
+
+
+def _set_dropout(model: SentenceTransformer, share: float) -> None:
+    """In the modules alone: the configuration that is saved stays the base model's."""
+    from torch import nn
+
+    for module in _transformer(model, "dropout").modules():
+        if isinstance(module, nn.Dropout):
+            module.p = share
+        elif isinstance(getattr(module, "attention_dropout", None), float):  # of those who have no module for it
+            module.attention_dropout = share  # type: ignore[assignment]
+
+
+def _freeze_layers(model: SentenceTransformer, count: int) -> None:
+    from torch import nn
+
+    transformer = _transformer(model, "freeze_layers")
+    there = getattr(transformer.config.get_text_config(), "num_hidden_layers", None)
+    lists = (module for module in transformer.modules() if isinstance(module, nn.ModuleList))
+    layers = next((each for each in lists if len(each) == there), None)
+    if layers is None:
+        raise HybridError("model.freeze_layers: the layers of this architecture are not known; leave it out")
+    if count > len(layers):
+        raise HybridError(f"model.freeze_layers: {count} is more than the {len(layers)} layers of the model")
+    embeddings = getattr(transformer, "embeddings", None) or transformer.get_input_embeddings()
+    for module in (embeddings, *layers[:count]):
+        module.requires_grad_(False)
 
 
 def _checkpoint_gradients(model: SentenceTransformer) -> None:

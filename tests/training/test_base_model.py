@@ -378,9 +378,48 @@ def test_frozen_embeddings_are_those_of_words_alone(bert: Path) -> None:
     assert all(weights.requires_grad for weights in load(bert).parameters())
 
 
+def test_without_dropout_training_reads_a_text_as_ever(bert: Path, tmp_path: Path) -> None:
+    def vectors(model: SentenceTransformer) -> list[Any]:
+        model.train()
+        with torch.no_grad():
+            return [model(model.preprocess(TEXTS[:1]))["sentence_embedding"].numpy() for _ in range(2)]
+
+    first, second = vectors(load(bert, dropout=0))
+    np.testing.assert_array_equal(first, second)
+    np.testing.assert_allclose(first, encode(load(bert))[:1], atol=1e-6)
+    torch.manual_seed(0)
+    by_default, again = vectors(load(bert))
+    assert np.abs(by_default - again).max() > 0.001
+    half, again = vectors(load(bert, dropout=0.5))
+    assert np.abs(half - again).max() > 0.1
+    load(bert, dropout=0.5).save_pretrained(str(tmp_path / "saved"), create_model_card=False)
+    config, saved = (next(folder.rglob("config.json")).read_text() for folder in (bert, tmp_path / "saved"))
+    assert json.loads(saved)["hidden_dropout_prob"] == json.loads(config)["hidden_dropout_prob"]
+
+
+def test_frozen_layers_are_the_first_and_all_below_them(bert: Path) -> None:
+    model = load(bert, freeze_layers=1)
+    names = {name for name, _ in model.named_parameters()}
+    below = {name for name in names if "embeddings." in name or ".layer.0." in name}
+    assert len(below) > 10 and any(".layer.1." in name for name in names)
+    assert {name for name, weights in model.named_parameters() if not weights.requires_grad} == below
+    assert {name for name in gradients(model) if ".layer." in name} == {name for name in names if ".layer.1." in name}
+    np.testing.assert_array_equal(encode(model), encode(load(bert)))
+
+
+def test_no_more_layers_are_frozen_than_there_are(bert: Path) -> None:
+    assert refusal(bert, freeze_layers=3) == "model.freeze_layers: 3 is more than the 2 layers of the model"
+
+
 @pytest.mark.parametrize(
     "settings",
-    [{"freeze_embeddings": True}, {"gradient_checkpointing": True}, {"lora": LoraSettings()}],
+    [
+        {"freeze_embeddings": True},
+        {"freeze_layers": 1},
+        {"dropout": 0.0},
+        {"gradient_checkpointing": True},
+        {"lora": LoraSettings()},
+    ],
     ids=str,
 )
 def test_settings_for_transformers_alone(settings: dict[str, Any], static: Path) -> None:

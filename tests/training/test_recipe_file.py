@@ -424,6 +424,8 @@ recipes = st.builds(
         query_prompt=st.none() | st.text(),
         passage_prompt=st.none() | st.text(),
         freeze_embeddings=st.booleans(),
+        dropout=st.none() | shares,
+        freeze_layers=st.none() | counts,
         gradient_checkpointing=st.booleans(),
         lora=st.none() | st.builds(LoraSettings, rank=counts, dropout=shares, target_modules=st.lists(texts)),
     ),
