@@ -6,7 +6,7 @@ rather have one large matrix than several small ones; so this is for training on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -39,10 +39,8 @@ def in_pieces(model: SentenceTransformer, size: int = PIECE) -> Iterator[None]:
         mask = features.get("attention_mask")
         if mask is None or mask.dim() != 2 or len(mask) <= size or not bool(mask[:, 0].all()):
             return whole(features, **options)
-        lengths = mask.sum(dim=1)
-        order = torch.argsort(lengths, stable=True)
-        parts = (order[begin : begin + size] for begin in range(0, len(order), size))
-        pieces = [_piece(features, rows, int(lengths[rows].max())) for rows in parts]
+        order = torch.argsort(mask.sum(dim=1), stable=True)
+        pieces = (rows_of(features, order[begin : begin + size]) for begin in range(0, len(order), size))
         embeddings = torch.cat([whole(piece, **options)["sentence_embedding"] for piece in pieces])
         return {"sentence_embedding": embeddings[torch.argsort(order)]}
 
@@ -53,9 +51,20 @@ def in_pieces(model: SentenceTransformer, size: int = PIECE) -> Iterator[None]:
         object.__delattr__(model, "forward")
 
 
-def _piece(features: Features, rows: torch.Tensor, length: int) -> Features:
-    """Some rows of what is there for each text, and of that their first tokens where it is there for each token."""
-    texts, tokens = features["attention_mask"].shape
+def rows_of(features: Features, rows: Sequence[int] | torch.Tensor) -> Features:
+    """Some texts of a batch, without the padding that they do not need.
+
+    Args:
+        features: the texts as tokens, with an attention mask; padding at the beginning is left as it is.
+        rows: the numbers of the texts.
+
+    Returns:
+        Of what is there for each text, these rows; of that what is there for each token, the first ones.
+    """
+    mask: torch.Tensor = features["attention_mask"]
+    texts, tokens = mask.shape
+    at_end = bool(mask[:, 0].all())
+    length = int(mask[rows].sum(dim=1).max()) if at_end else tokens
 
     def part(value: Any) -> Any:
         if not isinstance(value, torch.Tensor) or not value.dim() or len(value) != texts:

@@ -46,7 +46,7 @@ class ModelSettings(Settings):
     freeze_embeddings: bool = False
     """Keep the word embeddings as they are: less memory, and languages that are not trained on keep their place."""
     dropout: Share | None = None
-    """Dropout of the base model in training, its own by default. 0 is a fifth faster on a processor."""
+    """Dropout of the base model in training; its own by default. 0 saves a processor the drawing."""
     freeze_layers: Count | None = None
     """Keep all embeddings and the first so many layers as they are: no gradient goes through them, which saves time."""
     gradient_checkpointing: bool = False

@@ -10,6 +10,7 @@ from sentence_transformers import SentenceTransformer
 from torch import Tensor
 
 from mteb_hybrid.errors import HybridError
+from mteb_hybrid.tiny import tiny_encoder
 from mteb_hybrid.training import teachers
 from mteb_hybrid.training.losses import build_loss
 from mteb_hybrid.training.recipe import LossSettings
@@ -88,14 +89,38 @@ def test_a_teacher_that_takes_shorter_texts_cuts_them_itself(monkeypatch: pytest
 
 
 def test_no_text_is_read_twice() -> None:
-    """Two objectives ask the base model for the same columns; another batch is read anew."""
+    """Two objectives ask the base model for the same columns; another batch holds texts that it knows."""
     base = Teachers(counting(VECTORS), 1).base()
     batch = columns(texts=False)
     first, again = base.embed(batch), base.embed(batch[::-1])
     assert base.model[0].read == ["q1", "q2", "p1", "p2"]
     assert again[1] is first[0]
-    base.embed(columns(texts=False))
-    assert len(base.model[0].read) == 8
+    new = next(word for word in VECTORS if word not in {"q1", "q2", "p1", "p2"})
+    words = ["p2", "q1", new, "q1", new]
+    (found,) = base.embed([Column(Lookup(VECTORS).preprocess(words), "query")])
+    assert base.model[0].read[4:] == [new]
+    assert found.tolist() == [pytest.approx(VECTORS[word]) for word in words]
+
+
+def test_of_many_texts_the_oldest_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(teachers, "REMEMBERED", 3)
+    base = Teachers(counting(VECTORS), None).base()
+    for _ in range(2):
+        queries, passages = base.embed(columns(texts=False))
+        assert queries.tolist() == [pytest.approx(VECTORS[word]) for word in COLUMNS[0]]
+        assert passages.tolist() == [pytest.approx(VECTORS[word]) for word in COLUMNS[1]]
+    assert base.model[0].read == ["q1", "q2", "p1", "p2", "q1"]
+
+
+def test_what_is_remembered_is_what_a_batch_without_padding_gives() -> None:
+    """Texts of several lengths, by a real encoder: the padding of a batch makes no difference."""
+    model = tiny_encoder(device="cpu")
+    teacher = Teachers(model, None).base()
+    texts = ["Who built it?", "Who built the long bridge over the river in the north of the old town?", "Wer?"]
+    alone = [teacher.embed([Column(model.preprocess([text]), "query")])[0][0] for text in texts]
+    again = Teachers(model, None).base().embed([Column(model.preprocess(texts), "query")])[0]
+    torch.testing.assert_close(torch.stack(alone), again)
+    assert torch.equal(teacher.embed([Column(model.preprocess(texts), "query")])[0], torch.stack(alone))
 
 
 def test_a_teacher_is_loaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
