@@ -122,9 +122,9 @@ def _parse(path: Path, text: str) -> dict[str, NamedModel]:
 def unknown_model(name: str) -> HybridError:
     """The error for a name that stands for nothing: how to add, train or find one."""
     near = difflib.get_close_matches(name, known_models(), n=1)
-    hint = f"did you mean {near[0]}? " if near else ""
+    hint = f"did you mean {near[0]}? Name" if near else "name"
     return HybridError(
-        f"no model is named {one_line(name, 60)!r}; {hint}Name one with `mteb-hybrid models add NAME PATH_OR_HUB_ID`, "
+        f"no model is named {one_line(name, 60)!r}; {hint} one with `mteb-hybrid models add NAME PATH_OR_HUB_ID`, "
         "train one with `mteb-hybrid train RECIPE --name NAME`, see `mteb-hybrid models list`, or give a Hub id "
         "(ORGANISATION/NAME; the Hub lists those with the tag mteb-hybrid)"
     )

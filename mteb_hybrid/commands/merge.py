@@ -31,7 +31,7 @@ def add_parser(commands: Commands) -> None:
         "each, in their order, as in .5,.3,.2, which add up to 1; default: the same for all",
     )
     parser.add_argument("--name", help="short name for `mteb run -m NAME`")
-    parser.add_argument("--output", type=Path, metavar="FOLDER", help="default: models/NAME")
+    parser.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="default: models/NAME")
     parser.set_defaults(command=_run)
 
 

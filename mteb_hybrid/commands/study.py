@@ -22,7 +22,7 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument(
         "study", metavar="STUDY", help="a YAML file, or a preset: alpha, mixed, scaling, sizes, xtreme-r"
     )
-    parser.add_argument("--output", type=Path, metavar="FOLDER", help="default: studies/NAME")
+    parser.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="default: studies/NAME")
     add_settings(parser)
     parser.add_argument("--dry-run", action="store_true", help="say what is done and what the rest costs, and stop")
     parser.add_argument("--batch-size", type=positive, default=32, help="texts encoded at once; default: 32")

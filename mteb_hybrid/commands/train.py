@@ -22,7 +22,7 @@ def add_parser(commands: Commands) -> None:
     )
     parser.add_argument("recipe", nargs="?", metavar="RECIPE", help="a YAML file, or a preset: labse, xlm-r, e5, tiny")
     parser.add_argument("--name", help="short name for `mteb run -m NAME`")
-    parser.add_argument("--output", type=Path, metavar="FOLDER", help="default: models/NAME")
+    parser.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="default: models/NAME")
     add_settings(parser)
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     parser.add_argument("--overwrite", action="store_true", help="begin anew, and replace what is there")
