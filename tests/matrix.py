@@ -25,7 +25,6 @@ ROOT = Path(__file__).parents[1]
 WATCHED = ("torch", "mteb", "sentence-transformers", "transformers", "datasets", "huggingface-hub", "numpy", "pyarrow")
 EXTRAS = "data,langid,laser,lora,report"
 TOOLS = ("pytest", "pytest-xdist", "hypothesis", "peer_measure", "build", "setuptools>=77.0.3")
-CPU = "https://download.pytorch.org/whl/cpu"
 MTEB_TESTS = (
     "test_cli.py",
     "test_evaluate.py",
@@ -121,24 +120,19 @@ def run(environment: Environment, folder: Path, arguments: Sequence[str]) -> Out
 
 
 def install(environment: Environment, folder: Path, python: Path) -> None:
-    """Everything but the package itself; torch first, or gigabytes for other hardware come along."""
+    """Everything but the package itself; torch first and pinned, or gigabytes for other hardware come along."""
     _uv("venv", "--quiet", "--clear", "--python", _interpreter(environment.python), str(folder / "venv"))
     install = ["pip", "install", "--quiet", "--python", str(python)]
-    extras = [f"{ROOT}[{EXTRAS}]"]
+    pins = folder / "pins.txt"
+    pins.write_text(_torch() + "\n")
+    _uv(*install, _torch())
     if environment.oldest:
         # Wheels alone: an oldest release without one for this Python is not supported there.
         oldest = ["--resolution", "lowest-direct", "--only-binary", ":all:", "--no-binary", "unicategories"]
         wanted = [word for extra in EXTRAS.split(",") for word in ("--extra", extra)]
-        lines = _uv("pip", "compile", "--quiet", "--python", str(python), *oldest, *wanted, "pyproject.toml")
-        pins = folder / "oldest.txt"
-        pins.write_text(lines)
-        torch = next(line for line in lines.splitlines() if line.startswith("torch=="))
-        _uv(*install, "--index", CPU, "--index-strategy", "unsafe-best-match", torch)
-        _uv(*install, "--constraint", str(pins), *extras, *TOOLS)
-    else:
-        newest = _constraint("torch")
-        _uv(*install, newest)
-        _uv(*install, *extras, *TOOLS, newest)
+        resolved = ["--constraint", str(pins), "--python", str(python), *oldest, *wanted, "pyproject.toml"]
+        pins.write_text(_uv("pip", "compile", "--quiet", *resolved))
+    _uv(*install, "--constraint", str(pins), f"{ROOT}[{EXTRAS}]", *TOOLS)
     _uv("pip", "uninstall", "--quiet", "--python", str(python), "mteb-hybrid")
 
 
@@ -189,9 +183,10 @@ def _versions(python: Path) -> dict[str, str]:
     return dict(zip(WATCHED, done.stdout.split(), strict=True))
 
 
-def _constraint(package: str) -> str:
-    lines = (ROOT / "constraints.txt").read_text().splitlines()
-    return next(line for line in lines if line.startswith(f"{package}=="))
+def _torch() -> str:
+    """The release that all environments have: for processors alone, PyPI has no old ones."""
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    return next(line for line in lines if line.startswith("torch=="))
 
 
 def _uv(*arguments: str) -> str:
