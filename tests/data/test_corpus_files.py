@@ -129,13 +129,13 @@ def test_jsonl_that_is_parsed_in_many_pieces(tmp_path: Path, monkeypatch: pytest
 def test_other_arrow_types_of_text(tmp_path: Path, kind: pyarrow.DataType) -> None:
     table = _arrow(BOTH, GERMAN)
     expected = corpus_from_dataset(datasets.Dataset(table), "x").fingerprint
-    if not pyarrow.types.is_dictionary(kind):
-        parquet.write_table(
-            table.cast(pyarrow.schema([(name, kind) for name in table.column_names])), tmp_path / "x.parquet"
-        )
-    else:
-        columns = [table[name].dictionary_encode() for name in table.column_names]
-        parquet.write_table(pyarrow.table(columns, table.column_names), tmp_path / "x.parquet")
+    columns = [
+        table[name].dictionary_encode()
+        if pyarrow.types.is_dictionary(kind)
+        else pyarrow.array(table[name].to_pylist(), kind)
+        for name in table.column_names
+    ]
+    parquet.write_table(pyarrow.table(columns, table.column_names), tmp_path / "x.parquet")
     assert load_corpus(tmp_path / "x.parquet").fingerprint == expected
 
 
