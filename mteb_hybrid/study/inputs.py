@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from mteb_hybrid.errors import HybridError
+from mteb_hybrid.errors import HybridError, one_line
 from mteb_hybrid.models import LOCAL_ORGANISATION, NamedModel, known_models
 from mteb_hybrid.settings.yaml_lines import Location, YamlFile
 from mteb_hybrid.training.recipe import ModelSettings, Recipe
@@ -45,6 +45,26 @@ def is_remote_source(source: str) -> bool:
     """Whether a source is a data set on the Hub, by its form and as no file of its name is here."""
     local = os.path.exists(os.path.expanduser(source)) or Path(source).suffix in {".jsonl", ".parquet"}
     return not local and _HUB_DATA.fullmatch(source) is not None
+
+
+def is_collection(task: str) -> bool:
+    """Whether a task of a study is a file of a parallel collection, by its name."""
+    return Path(task).suffix in {".jsonl", ".parquet"}
+
+
+def check_collection(task: str, number: int, file: YamlFile) -> None:
+    """Check that a collection is there, where a study names one among its tasks.
+
+    Args:
+        task: the name of a task, or a file.
+        number: its place among them.
+        file: what it was read from.
+
+    Raises:
+        HybridError: it is not there. The text names the place.
+    """
+    if is_collection(task) and not os.path.isfile(task):
+        raise file.fault(("tasks", number), f"there is no file {one_line(task, 120)}")
 
 
 def _told(check: Any, value: Any, file: YamlFile, location: Location) -> None:

@@ -13,6 +13,7 @@ from mteb_hybrid.errors import HybridError, Terminated
 from mteb_hybrid.study.claims import Claim, Claims
 from mteb_hybrid.study.failures import Failure, failure_of, write_failure
 from mteb_hybrid.study.folder import StudyFolder
+from mteb_hybrid.study.inputs import is_collection
 from mteb_hybrid.study.rows import write_findings
 from mteb_hybrid.study.study_file import Study
 from mteb_hybrid.study.work import Means, Stopped, TasksFailed, Unit, Work, free_memory
@@ -44,11 +45,15 @@ def open_work(study: Study, folder: Path, means: Means = Means()) -> Work:  # no
         means: how work is done.
 
     Raises:
-        HybridError: a task is unknown.
+        HybridError: a task is unknown, or a collection cannot be read.
     """
     from mteb_hybrid.evaluation.run import select_tasks
 
-    return Work(study, StudyFolder(folder), select_tasks(study.tasks, None, None, None), means)
+    tasks = []
+    for task in study.tasks:
+        names, data = (None, Path(task)) if is_collection(task) else ([task], None)
+        tasks += select_tasks(names, data, None, None)
+    return Work(study, StudyFolder(folder), tasks, means)
 
 
 def run_study(work: Work, say: Callable[[str], None] = print, claims: Claims | None = None) -> Ended:

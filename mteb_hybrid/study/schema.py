@@ -29,7 +29,8 @@ class StudySettings(Settings):
     baselines: list[Text] = Field(default=[])
     """Models that are evaluated as they are: Hub ids, short names, folders, ``mteb-hybrid/tiny``."""
     tasks: Annotated[list[Text], Field(min_length=1)]
-    """What every model is evaluated on: names of mteb tasks, ours and others."""
+    """What every model is evaluated on: names of mteb tasks, ours and others; or collections of your own (.jsonl,
+    .parquet), as for ``evaluate --data``."""
 
 
 WORDS = SettingsWords(StudySettings)

@@ -15,7 +15,7 @@ from typing import Any
 from mteb_hybrid.errors import HybridError, one_line
 from mteb_hybrid.settings.yaml_lines import Location, YamlFile, dotted, parse_yaml, read_yaml
 from mteb_hybrid.study.cells import Cell
-from mteb_hybrid.study.inputs import check_inputs
+from mteb_hybrid.study.inputs import check_collection, check_inputs
 from mteb_hybrid.study.schema import StudySettings, check_study
 from mteb_hybrid.training.recipe import Recipe
 from mteb_hybrid.training.recipe_file import (
@@ -39,7 +39,7 @@ class Study:
         question: what it is to answer, if it says so.
         cells: what is trained and evaluated, each once, in the order of the grids.
         baselines: what is evaluated as it is: Hub ids, short names, folders, ``mteb-hybrid/tiny``.
-        tasks: names of the mteb tasks that every model is evaluated on.
+        tasks: what every model is evaluated on: names of mteb tasks, and files of parallel collections.
     """
 
     name: str
@@ -67,7 +67,7 @@ def read_study(path: str | Path, settings: Iterable[str] = ()) -> Study:
             of the study, such as ``tasks=[XQuADR]``.
 
     Returns:
-        The study. Its tasks are not looked up here.
+        The study. Names of tasks are not looked up here.
 
     Raises:
         HybridError: the file cannot be read, or something in it is unknown, missing or impossible. The text names
@@ -88,6 +88,8 @@ def read_study(path: str | Path, settings: Iterable[str] = ()) -> Study:
     cells = _cells(study, file, shared)
     for number, baseline in enumerate(study.baselines):
         _check_baseline(baseline, number, cells, file)
+    for number, task in enumerate(study.tasks):
+        check_collection(task, number, file)
     baselines, tasks = dict.fromkeys(study.baselines), dict.fromkeys(study.tasks)
     return Study(Path(path).stem, study.question, cells, tuple(baselines), tuple(tasks))
 

@@ -12,13 +12,15 @@ from typing import Any
 
 import pytest
 
+from mteb_hybrid.data.own import save_collection
+from mteb_hybrid.data.world import generate_world
 from mteb_hybrid.study.claims import Claims
 from mteb_hybrid.study.folder import StudyFolder
 from mteb_hybrid.study.price import price
 from mteb_hybrid.study.run import Ended, open_work, run_study
 from mteb_hybrid.study.study_file import read_study
 from mteb_hybrid.study.work import Means, Work
-from tests.study.small_study import TASKS, TINY, Forks, register_small_tasks, write_data, write_study
+from tests.study.small_study import LANGUAGES, TASKS, TINY, Forks, register_small_tasks, write_data, write_study
 from tests.training.small_runs import single_thread, weights
 
 pytestmark = pytest.mark.slow
@@ -94,6 +96,16 @@ def test_rows_tell_what_was_done_to_each_model(done: Path) -> None:
     assert [score["score"] for score in scores if score["task"] == TASKS[0]] == pytest.approx(
         [row["multilingual"] for row in rows]
     )
+
+
+def test_models_are_evaluated_on_a_collection_of_ones_own(here: Path) -> None:
+    path = here / "Ours.jsonl"
+    save_collection(generate_world(12, languages=LANGUAGES), path)
+    work = work_of(here, tasks=[TASKS[0], str(path)], grids=[{"seed": 1}])
+    assert ran(work)[0] == Ended(done=2)
+    (row, *others) = [row for row in rows_of(here) if row["task"] == "Ours"]
+    assert others == [] and row["monolingual"] > 0 and row["cross_lingual"] > 0
+    assert {score["task"] for score in rows_of(here, "scores")} == {TASKS[0], "Ours", "OursLanguageBias"}
 
 
 def test_what_is_done_is_not_done_again(copy: Path) -> None:

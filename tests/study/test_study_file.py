@@ -106,6 +106,7 @@ def test_changes_of_the_recipe_and_of_the_study(tmp_path: Path) -> None:
         ("seed: [1, 2]", "preset: [e5, tiny]", ["line 14", "preset", "cannot be varied"]),
         ("  start:", "  seed:", ["line 6", "axes.seed has the name of a setting"]),
         ("[ParallelWorld]\n", "[]\n", ["line 15", "tasks is []", "a list of one or more"]),
+        ("[ParallelWorld]\n", "[ParallelWorld, our.jsonl]\n", ["line 15", ": there is no file our.jsonl"]),
         ("tasks: [ParallelWorld]\n", "", ["tasks is missing"]),
         ("tasks: [ParallelWorld]", "tasks: ParallelWorld", ["line 15", "it must be a list"]),
         ("source: ParallelWorld", "source: nowhere.jsonl", ["line 3", "there is no file nowhere.jsonl"]),
