@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mteb_hybrid.errors import HybridError, one_line
-from mteb_hybrid.models import unknown_model
+from mteb_hybrid.models import known_models, unknown_model
 
 if TYPE_CHECKING:
     from mteb.abstasks.abstask import AbsTask
@@ -146,7 +146,7 @@ def find_model(name: str) -> ModelMeta:
     """
     import mteb
 
-    if os.path.isdir(os.path.expanduser(name)):
+    if name not in known_models() and os.path.isdir(os.path.expanduser(name)):
         raise HybridError(f"{name} is a folder: name it first, with `mteb-hybrid models add NAME {name}`")
     try:
         return mteb.get_model_meta(name, fetch_from_hf="/" in name)
