@@ -22,5 +22,6 @@ def test_a_short_name_goes_before_a_folder_of_that_name(tmp_path: Path, monkeypa
     with pytest.raises(HybridError, match=r"^ours is a folder: name it first"):
         find_model("ours")
     named = add_model("ours", "ours")
+    register()
     assert find_model("ours").revision == named.revision
     assert find_model("ours").name == "local/ours"
