@@ -13,6 +13,7 @@ from mteb_hybrid.registry import register
 from mteb_hybrid.tiny import tiny_encoder
 
 
+@pytest.mark.filterwarnings("ignore:The model 'ours' has been renamed:DeprecationWarning")
 def test_a_short_name_goes_before_a_folder_of_that_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """``train --name ours --output ours`` leaves both."""
     monkeypatch.setenv("MTEB_HYBRID_MODELS", str(tmp_path / "models.toml"))
