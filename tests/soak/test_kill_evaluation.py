@@ -26,9 +26,9 @@ CALLS = (
 # Results are written under their names, as mteb does it.
 NOT_WHOLE = """
 from contextlib import nullcontext
-from mteb_hybrid import registry
+from mteb_hybrid import mteb_patches
 
-registry.whole_file = nullcontext
+mteb_patches.whole_file = nullcontext
 """
 _TIMES = {
     "date",
