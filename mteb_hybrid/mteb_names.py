@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib
 import inspect
 import logging
-import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -46,29 +45,29 @@ Of a function further arguments may follow.
 
 
 def check_names() -> None:
-    """Look at the names in what is loaded of mteb, which is cheap.
+    """Look at all names, which is cheap: what they are in was loaded with mteb. What has changed is told as a warning.
 
     Raises:
         HybridError: one of them is gone.
     """
-    gone = [name for name in NAMES if _is_loaded(name) and not _is_there(name)]
+    gone = [name for name in NAMES if not _is_there(name)]
     if gone:
         raise HybridError(f"mteb {_version()} is not supported ({_dotted(gone[0])} is gone); {_supported()}")
-    changed = [*_changes(only_loaded=True)]
-    if changed:
-        logging.getLogger("mteb_hybrid").warning("mteb-hybrid: %s", _warning(changed))
+    if told := name_warning():
+        logging.getLogger("mteb_hybrid").warning("mteb-hybrid: %s", told)
 
 
 def name_warning() -> str | None:
     """What is to be said of the installed mteb; None if it is as it was tested, whatever its version."""
-    changed = [*_changes(only_loaded=False)]
-    return _warning(changed) if changed else None
+    changed = [*_changes()]
+    more = f", and {len(changed) - 1} more" if len(changed) > 1 else ""
+    if not changed:
+        return None
+    return f"mteb {_version()} was not tested: {changed[0]}{more}; if anything goes wrong, {_supported()}"
 
 
-def _changes(*, only_loaded: bool) -> Iterator[str]:
+def _changes() -> Iterator[str]:
     for name, tested in NAMES.items():
-        if only_loaded and not _is_loaded(name):
-            continue
         if not _is_there(name):
             yield f"{_dotted(name)} is gone"
         elif not _is_as(_value(name), tested):
@@ -85,10 +84,6 @@ def _is_as(value: Any, tested: str) -> bool:
     found = [each.name for each in parameters if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
     wanted = [name for name in tested.strip("()").split(", ") if name]
     return found[: len(wanted)] == wanted
-
-
-def _is_loaded(name: str) -> bool:
-    return name.partition(":")[0] in sys.modules
 
 
 def _is_there(name: str) -> bool:
@@ -109,11 +104,6 @@ def _value(name: str) -> Any:
 
 def _dotted(name: str) -> str:
     return name.replace(":", ".")
-
-
-def _warning(changed: list[str]) -> str:
-    more = f", and {len(changed) - 1} more" if len(changed) > 1 else ""
-    return f"mteb {_version()} was not tested: {changed[0]}{more}; if anything goes wrong, {_supported()}"
 
 
 def _supported() -> str:
