@@ -60,9 +60,9 @@ def check_names() -> None:
 def name_warning() -> str | None:
     """What is to be said of the installed mteb; None if it is as it was tested, whatever its version."""
     changed = [*_changes()]
-    more = f", and {len(changed) - 1} more" if len(changed) > 1 else ""
     if not changed:
         return None
+    more = f", and {len(changed) - 1} more" if len(changed) > 1 else ""
     return f"mteb {_version()} was not tested: {changed[0]}{more}; if anything goes wrong, {_supported()}"
 
 
