@@ -101,7 +101,7 @@ def run(environment: Environment, folder: Path, arguments: Sequence[str]) -> Out
     try:
         install(environment, folder, python)
     except subprocess.CalledProcessError as error:
-        return Outcome(environment.name, {}, fault=_last_line(error.stderr))
+        return Outcome(environment.name, {}, fault=_end(error.stderr))
     versions = _versions(python)
     before = _mteb_tests(python, folder, versions["mteb"], "without")
     _uv("pip", "install", "--python", str(python), "--no-deps", "--editable", str(ROOT))
@@ -190,17 +190,11 @@ def _torch() -> str:
 
 
 def _uv(*arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "uv", *arguments],
-        check=True,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    return done.stdout
+    command = [sys.executable, "-m", "uv", *arguments]
+    return subprocess.run(command, check=True, cwd=ROOT, capture_output=True, text=True).stdout
 
 
-def _last_line(text: str) -> str:
+def _end(text: str) -> str:
     return " ".join(text.split())[-400:]
 
 

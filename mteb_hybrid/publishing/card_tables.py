@@ -146,7 +146,7 @@ def _training_rows(recipe: Recipe) -> Iterator[tuple[str, str]]:
     if recipe.model.dropout is not None:
         yield "dropout", f"{recipe.model.dropout:g}"
     if recipe.model.freeze_layers:
-        yield "embeddings and first layers", f"{recipe.model.freeze_layers} layers kept as they are"
+        yield "embeddings and first layers", f"kept as they are, of the layers {recipe.model.freeze_layers}"
     if recipe.model.lora:
         yield "adapters", f"LoRA of rank {recipe.model.lora.rank}, merged into the weights"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Literal
 
 import torch
@@ -119,7 +120,7 @@ class Teacher(Reader):
                 found = self.read(rows_of(features, rows))
             there |= {keys[row]: embedding for row, embedding in zip(rows, found, strict=True)}
         self._memory |= there
-        for key in list(self._memory)[: max(0, len(self._memory) - REMEMBERED)]:  # the oldest
+        for key in [*islice(self._memory, max(0, len(self._memory) - REMEMBERED))]:  # the oldest
             del self._memory[key]
         return torch.stack([there[key] for key in keys])
 

@@ -121,7 +121,7 @@ def _report_lines(reports: list[dict[str, Any]]) -> list[str]:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench_languages", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--languages", type=positive, nargs="+", default=[11, 31, 61, 122], metavar="N")
+    parser.add_argument("--languages", type=positive, nargs="+", default=[11, 31], metavar="N")
     parser.add_argument("--queries", type=positive, default=900, help="a language (900)")
     parser.add_argument("--passages", type=positive, default=488, help="a language (488)")
     parser.add_argument("--compare", action="store_true", help="evaluate a second model, and compare")

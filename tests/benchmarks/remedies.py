@@ -72,11 +72,6 @@ class Work:
             path.write_text(f"{seconds:.1f}")
         print(f"{name}: {seconds:.1f} s", flush=True)
 
-    def forget(self, names: Iterable[str]) -> None:
-        """Have things made anew."""
-        for name in names:
-            (self._seconds / name).unlink(missing_ok=True)
-
 
 def plain(name: str) -> str:
     """A short name for a remedy."""
@@ -135,15 +130,19 @@ def time_training(work: Work, name: str, steps: int) -> None:
     work.note(plain(name), record.seconds / steps * work.steps)
 
 
-def fit(work: Work, model: str, wanted: dict[str, tuple[str, float | None]]) -> None:
-    """Fit debiasings of a model that has a name, and name them; its passages are encoded once, and count for each."""
+def fit(work: Work, model: str, wanted: dict[str, tuple[str, float | None]], *, again: bool = False) -> None:
+    """Fit debiasings of a model that has a name, and name them; its passages are encoded once, and count for each.
+
+    Those that were made stay as they are: what is fitted again, for its time, may differ in a last digit.
+    """
     from mteb_hybrid.data.corpus_files import load_corpus
     from mteb_hybrid.debias.file import write_debiasing
     from mteb_hybrid.debias.fit import encode_passages, fit_debiasing
     from mteb_hybrid.debias.plain import find_plain, load_plain
     from mteb_hybrid.models import add_model
 
-    if all(work.has(name) for name in wanted):
+    made = all(work.has(name) for name in wanted)
+    if made and not again:
         return
     base, corpus, began = find_plain(model, None), load_corpus(work.corpus), time.monotonic()
     encoded = encode_passages(load_plain(base), corpus)
@@ -160,9 +159,10 @@ def fit(work: Work, model: str, wanted: dict[str, tuple[str, float | None]]) -> 
             alpha=strength,
             mteb_tasks=("MLQAR",),
         )
-        path.unlink(missing_ok=True)
-        write_debiasing(debiasing, path)
-        add_model(name, model, debias=str(path))
+        if not made:
+            path.unlink(missing_ok=True)
+            write_debiasing(debiasing, path)
+            add_model(name, model, debias=str(path))
         work.note(name, encoding + time.monotonic() - began)
 
 
@@ -256,9 +256,8 @@ def main(arguments: Iterable[str] | None = None) -> int:
     if options.time:
         for name in TRAINED:
             time_training(work, name, options.time)
-        work.forget([*shifts, *others, *hybrid_shifts])
-    fit(work, "untrained", {**shifts, **others})
-    fit(work, "hybrid", {**hybrid_shifts})
+    fit(work, "untrained", {**shifts, **others}, again=bool(options.time))
+    fit(work, "hybrid", {**hybrid_shifts}, again=bool(options.time))
     for name, (_, weight) in merges.items():
         work.once(name, lambda n=name, w=weight: merge_with_base(work, w, n))  # type: ignore[misc]
     evaluate_all(work, ["untrained", *shifts, *others], held_out=True)
