@@ -148,6 +148,8 @@ def load_base_model(
         _transformer(model, "freeze_embeddings").get_input_embeddings().requires_grad_(False)
     if settings.freeze_layers is not None:
         _freeze_layers(model, settings.freeze_layers)
+    if settings.attn_implementation is not None:
+        _set_attention(model, settings.attn_implementation)
     if settings.gradient_checkpointing:
         _checkpoint_gradients(model)
     return model
@@ -263,6 +265,15 @@ def _set_dropout(model: SentenceTransformer, share: float) -> None:
             module.p = share
         elif isinstance(getattr(module, "attention_dropout", None), float):  # of those who have no module for it
             module.attention_dropout = share  # type: ignore[assignment]
+
+
+def _set_attention(model: SentenceTransformer, name: str) -> None:
+    """In the network alone, like dropout: transformers does not save it."""
+    transformer = _transformer(model, "attn_implementation")
+    try:
+        transformer.set_attn_implementation(name)
+    except (ImportError, ValueError) as error:
+        raise HybridError(f"model.attn_implementation: {one_line(error, 200)}") from None
 
 
 def _freeze_layers(model: SentenceTransformer, count: int) -> None:

@@ -6,7 +6,8 @@ Where they take the loss of the embeddings, the weighted sum of the objectives i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
 
 import torch
@@ -171,6 +172,8 @@ class ObjectivesLoss(nn.Module):
     """Kind of the next batch; the teacher of ``distillation`` counts on ``mono`` only."""
     progress: float = 1.0
     """Share of the steps that were done before the next batch."""
+    precision: Callable[[], AbstractContextManager[Any]] = nullcontext
+    """In what teachers read: the trainer's autocast, which else only the model that is trained would have."""
 
     def __init__(
         self,
@@ -212,7 +215,9 @@ class ObjectivesLoss(nn.Module):
             if not torch.is_grad_enabled():
                 loss: Tensor = self.loss([column.features for column in batch.own], None)
                 return loss
-            return self._carried(self._terms.begin(batch, alone=self.progress < self._alone))
+            with self.precision():
+                columns = self._terms.begin(batch, alone=self.progress < self._alone)
+            return self._carried(columns)
         finally:
             self._terms.end()
 

@@ -13,6 +13,8 @@ from mteb_hybrid.settings.model import Count, Settings, Share, Text
 
 Strategy = Literal["mono", "cross", "hybrid", "mixed", "bilingual"]
 Schedule = Literal["constant", "linear", "cosine"]
+# Transformers takes names of the Hub as well, whose code it would run.
+Attention = Literal["eager", "sdpa", "flash_attention_2", "flash_attention_3", "flex_attention"]
 
 _Weight = Annotated[float, Field(ge=0)]
 
@@ -49,6 +51,9 @@ class ModelSettings(Settings):
     """Dropout of the base model in training; its own by default. 0 saves a processor the drawing."""
     freeze_layers: Count | None = None
     """Keep all embeddings and the first so many layers as they are: no gradient goes through them, which saves time."""
+    attn_implementation: Attention | None = None
+    """How attention is computed, by transformers' names: its choice by default. On a processor with ``bf16``, ``eager``
+    is twice as fast a training as the ``sdpa`` that it chooses."""
     gradient_checkpointing: bool = False
     """Less memory for more time."""
     lora: LoraSettings | None = None

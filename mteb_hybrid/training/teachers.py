@@ -67,8 +67,9 @@ class Reader(CachedLossMixin):
         own = {key: value.clone() if isinstance(value, Tensor) else value for key, value in features.items()}
         if not self.mini_batch_size:
             whole: Tensor = self.model(own)["sentence_embedding"]
-            return whole
-        return torch.cat([part for part, _ in self.embed_minibatch_iter(own, with_grad=False, copy_random_state=False)])
+            return whole.float()
+        parts = self.embed_minibatch_iter(own, with_grad=False, copy_random_state=False)
+        return torch.cat([part for part, _ in parts]).float()
 
 
 REMEMBERED = 100_000

@@ -51,6 +51,8 @@ class HybridTrainer(SentenceTransformerTrainer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         objectives = self.loss.names if isinstance(self.loss, ObjectivesLoss) else ()
+        if isinstance(self.loss, ObjectivesLoss):
+            self.loss.precision = self.accelerator.autocast
         self._logged = (*KINDS, *objectives)
         self._sums = torch.zeros(len(self._logged), 2)
         if isinstance(self.loss, ObjectivesLoss) and isinstance(self.data_collator, TextCollator):

@@ -7,7 +7,7 @@ import shutil
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from unittest.mock import Mock
 
 import huggingface_hub
@@ -20,6 +20,7 @@ from mteb._create_dataloaders import create_dataloader
 from mteb.abstasks.task_metadata import TaskMetadata
 from mteb.models import SentenceTransformerEncoderWrapper
 from mteb.types import PromptType
+from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer import SentenceTransformerDataCollator
@@ -411,12 +412,38 @@ def test_no_more_layers_are_frozen_than_there_are(bert: Path) -> None:
     assert refusal(bert, freeze_layers=3) == "model.freeze_layers: 3 is more than the 2 layers of the model"
 
 
+@pytest.mark.parametrize("name", ["eager", "sdpa"])
+def test_attention_is_computed_as_said_and_not_saved(
+    name: Literal["eager", "sdpa"], bert: Path, tmp_path: Path
+) -> None:
+    model = load(bert, attn_implementation=name)
+    assert model.transformers_model is not None
+    assert model.transformers_model.config._attn_implementation == name
+    np.testing.assert_allclose(encode(model), encode(load(bert)), atol=1e-5)
+    model.save_pretrained(str(tmp_path / "saved"), create_model_card=False)
+    assert "attn" not in next((tmp_path / "saved").rglob("config.json")).read_text()
+
+
+def test_attention_that_is_not_installed(bert: Path) -> None:
+    if find_spec("flash_attn"):
+        pytest.skip("flash_attn is installed")
+    assert refusal(bert, attn_implementation="flash_attention_2").startswith(
+        "model.attn_implementation: FlashAttention2 has been toggled on, but it cannot be used"
+    )
+
+
+def test_attention_is_no_code_of_the_hub() -> None:
+    with pytest.raises(ValidationError, match="attn_implementation"):
+        ModelSettings(base="a", attn_implementation="someone/kernel")  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     "settings",
     [
         {"freeze_embeddings": True},
         {"freeze_layers": 1},
         {"dropout": 0.0},
+        {"attn_implementation": "eager"},
         {"gradient_checkpointing": True},
         {"lora": LoraSettings()},
     ],

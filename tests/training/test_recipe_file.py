@@ -426,6 +426,7 @@ recipes = st.builds(
         freeze_embeddings=st.booleans(),
         dropout=st.none() | shares,
         freeze_layers=st.none() | counts,
+        attn_implementation=st.none() | st.sampled_from(["eager", "sdpa", "flash_attention_2"]),
         gradient_checkpointing=st.booleans(),
         lora=st.none() | st.builds(LoraSettings, rank=counts, dropout=shares, target_modules=st.lists(texts)),
     ),

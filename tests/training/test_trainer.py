@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,8 +20,10 @@ from torch import Tensor, nn
 from torch.utils.data import BatchSampler, ConcatDataset
 from transformers import TrainerControl, TrainerState
 
+from mteb_hybrid.training import teachers
 from mteb_hybrid.training.losses import build_loss
 from mteb_hybrid.training.recipe import LossSettings
+from mteb_hybrid.training.teachers import Teacher
 from mteb_hybrid.training.trainer import (
     HybridTrainer,
     SamplerEpoch,
@@ -179,6 +182,30 @@ def test_the_parts_of_a_loss_are_logged(trainer: HybridTrainer, tmp_path: Path) 
     assert all("loss_contrastive" in entry for entry in logs)
     assert isinstance(ours.data_collator, TextCollator)
     assert not ours.data_collator.texts
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_teachers_read_in_the_precision_of_the_training(
+    half: bool, trainer: HybridTrainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What they say is in single precision, and so is what is made of it."""
+    seen: list[tuple[bool, torch.dtype]] = []
+
+    class Noted(Teacher):
+        def read(self, features: dict[str, Any]) -> Tensor:
+            found = super().read(features)
+            seen.append((torch.is_autocast_enabled("cpu"), found.dtype))
+            return found
+
+    monkeypatch.setattr(teachers, "Teacher", Noted)
+    loss = build_loss(trainer.model, LossSettings(keep=0.5))
+    arguments = replace(trainer.args, bf16=half, logging_steps=1)
+    views = DatasetDict({"x/de-de": pairs(1, 2, 4, 32), "x/de-en": pairs(8, 16)})
+    ours = HybridTrainer(model=trainer.model, args=arguments, train_dataset=views, loss=loss)
+    ours.train()
+    assert set(seen) == {(half, torch.float32)}
+    kept = [entry["loss_keep"] for entry in ours.state.log_history if "loss_keep" in entry]
+    assert kept[0] == pytest.approx(0.0, abs=1e-6)  # of the same model, before the first step
 
 
 def test_a_batch_holds_its_texts_where_they_are_asked_for(trainer: HybridTrainer) -> None:
