@@ -15,11 +15,16 @@ from mteb_hybrid.doctor.places import writable
 from mteb_hybrid.doctor.results import examine_results, is_results
 from mteb_hybrid.doctor.study import examine_study, is_study
 from mteb_hybrid.doctor.training import examine_training, is_training
+from mteb_hybrid.doctor.vectors import examine_vectors, is_vectors
 
 DEEPEST = 6
 """Folders within folders that are looked into: results are four deep in what is given to ``--output-folder``."""
 
 _LEFT = re.compile(r"\.(?:(?P<name>.+?)\.)??(?:(?P<pid>\d+)\.)?(?P<kind>partial|new|old|claim)|\.now-[0-9a-f]{32}")
+
+
+_WHOLE = frozenset({examine_model, examine_training, examine_corpus, examine_work, examine_vectors})
+"""Those of folders in which nothing else is looked for."""
 
 
 def examine_given(path: Path) -> Findings:
@@ -36,8 +41,8 @@ def examine_given(path: Path) -> Findings:
     yield from found
     if not found:
         yield wrong(
-            f"{path} holds nothing that is known here: give a study, a training, a model, a corpus, results, a "
-            "debiasing, or a folder of such"
+            f"{path} holds nothing that is known here: give a study, a training, a model, a corpus, results, vectors, "
+            "a debiasing, or a folder of such"
         )
 
 
@@ -55,7 +60,7 @@ def _within(folder: Path, depth: int) -> Findings:
     examine = _kind(folder)
     if examine is not None:
         yield from caught(partial(examine, folder), str(folder))
-    if examine in {examine_model, examine_training, examine_corpus, examine_work} or depth > DEEPEST:
+    if examine in _WHOLE or depth > DEEPEST:
         return
     for path in sorted(folder.iterdir()):
         if path.is_dir() and not path.name.startswith("."):
@@ -70,6 +75,7 @@ def _kind(folder: Path) -> Callable[[Path], Findings] | None:
         (is_work, examine_work),
         (is_corpus, examine_corpus),
         (is_study, examine_study),
+        (is_vectors, examine_vectors),
         (lambda place: any((place / name).is_file() for name in SIGNS), examine_model),
         (is_results, examine_results),
     )

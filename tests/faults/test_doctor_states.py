@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 import pyarrow
 import pytest
+from numpy.typing import NDArray
 from pyarrow import parquet
 from safetensors.numpy import save_file
 
@@ -27,6 +29,7 @@ from mteb_hybrid.doctor import data, environment, folders, hub, installation, mo
 from mteb_hybrid.doctor.finding import Finding
 from mteb_hybrid.models import MODELS_VARIABLE, add_model
 from mteb_hybrid.study.claims import Claims, read_holder
+from tests.benchmarks.random_pool import make_pool
 
 Folder = Callable[[Path], Path]
 
@@ -125,6 +128,10 @@ def debiasing(folder: Path) -> Path:
     return path
 
 
+def vectors(folder: Path) -> Path:
+    return make_pool(folder / "vectors", passages=9, queries=2, languages=2, dimensions=3, shard_rows=4).path
+
+
 # ---- what breaks them
 
 
@@ -216,6 +223,7 @@ def as_model(folder: Path) -> Path:
 
 SAVE = ("save or train the model again",)
 AGAIN = ("damaged", "delete it, and run the same command again")
+NEW_FOLDER = "encode into a new folder"
 TO_A_NAME = "rename it to corpus"
 GONE_PID = 2**22 + 1  # beyond what a kernel gives out
 
@@ -223,6 +231,12 @@ GONE_PID = 2**22 + 1  # beyond what a kernel gives out
 def _made(folder: Path) -> Path:
     folder.mkdir(parents=True)
     return folder
+
+
+def npy(array: NDArray[Any]) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
 
 
 def _whole_build(path: Path) -> None:
@@ -334,6 +348,24 @@ STATES: dict[str, State] = {
     "debiasing of something else": State(
         debiasing, _other_tensors, ("no debiasing", "its header has no", "debias fit")
     ),
+    # folders of vectors
+    "vectors unfinished": State(
+        vectors,
+        lambda place: gone("manifest.json")(place).parent,
+        ("unfinished encoding", "the same command", "delete it"),
+        shutil.rmtree,
+    ),
+    "vectors cut": State(
+        vectors, cut("vectors/passages-00001.npy"), ("delete it", "`mteb-hybrid encode` makes it again"), anew(vectors)
+    ),
+    "vectors changed": State(
+        vectors,
+        put("rows/order.npy", npy(np.arange(9, dtype=np.int64))),
+        ("its checksum is not that of the manifest", NEW_FOLDER),
+        anew(vectors),
+    ),
+    "rows of vectors gone": State(vectors, gone("rows/queries-00000.parquet"), (NEW_FOLDER,), anew(vectors)),
+    "manifest of vectors cut": State(vectors, cut("manifest.json"), (NEW_FOLDER,), anew(vectors)),
     # what killed writers left
     "file half written": State(corpus, put(f".one.parquet.{GONE_PID}.partial"), ("killed", "delete it")),
     "folder half written": State(
