@@ -3,7 +3,8 @@
 The claim on a unit is a file, ``UNIT.1``, that is created only if it is not there, which one process alone can do, and
 touched again and again while the work goes on. One that has not been touched for long, or whose process on this
 machine is gone, is void: whoever creates ``UNIT.2`` next has the unit, and so on. Nobody renames or replaces another's
-file, so that there is nothing to race for but the creation of one file.
+file, so that there is nothing to race for but the creation of one file. As the folder's clock may be set forward, which
+makes every claim look old, an old one is watched for a while before it is void.
 """
 
 from __future__ import annotations
@@ -63,6 +64,7 @@ class Claims:
             beat: seconds between two beats of a claim taken here.
         """
         self._folder, self._stale_after, self._beat = folder, stale_after, beat
+        self._watched: set[tuple[Path, float]] = set()  # claims without a sign, and when they gave the last
 
     def take(self, unit: str) -> Claim | None:
         """Claim a unit of work.
@@ -71,7 +73,8 @@ class Claims:
             unit: its name, which is part of a file's.
 
         Returns:
-            The claim, which is to be released; None if another process has it.
+            The claim, which is to be released; None if another process has it. Of a claim without a sign this is
+            known after two beats only.
 
         Raises:
             HybridError: the folder cannot be written.
@@ -79,14 +82,14 @@ class Claims:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             now, there = self._now(), self._files(unit)
-            if not all(self._is_void(path, now) for path in there.values()):
+            if not all(self._is_void(path, now) and self._stays_void(path) for path in there.values()):
                 return None
             path = self._folder / f"{unit}.{max(there, default=0) + 1}"
             if not _create(path):
                 return None
             # What was there may have been released since, and claimed anew: of two who see each other, both step back.
             others = [other for other in self._files(unit).values() if other != path]
-            if not all(self._is_void(other, now) for other in others):
+            if not all(self._is_void(other, now) and self._stays_void(other) for other in others):
                 path.unlink()
                 return None
             for other in others:
@@ -116,14 +119,26 @@ class Claims:
         return dict(sorted(found.items()))
 
     def _is_void(self, path: Path, now: float) -> bool:
-        try:
-            beaten = path.stat().st_mtime
-        except FileNotFoundError:
-            return True
-        if now - beaten > self._stale_after:
+        beaten = _beaten(path)
+        if beaten is None or now - beaten > self._stale_after:
             return True
         holder = read_holder(path)
         return holder is not None and is_gone(holder)
+
+    def _stays_void(self, path: Path) -> bool:
+        """Whether a void claim is still as it was after two beats, in which one that is alive gives a sign."""
+        holder = read_holder(path)
+        if holder is not None and is_gone(holder):
+            return True
+        last = _beaten(path)
+        if last is not None and (path, last) not in self._watched:
+            end = time.monotonic() + 2 * self._beat
+            while _beaten(path) == last and (left := end - time.monotonic()) > 0:
+                time.sleep(min(left, 1))
+            if _beaten(path) not in {last, None}:
+                return False
+            self._watched.add((path, last))
+        return True
 
     def _now(self) -> float:
         """The time by the clock of the folder, which need not be this machine's."""
@@ -180,6 +195,14 @@ class Claim:
                 return
             except OSError:  # a shared folder that is away for a while
                 continue
+
+
+def _beaten(path: Path) -> float | None:
+    """When a claim gave its last sign; None if it is gone."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return None
 
 
 def _create(path: Path) -> bool:

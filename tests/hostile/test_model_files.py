@@ -102,7 +102,7 @@ def test_claim(cases: Cases, inside: Path, data: st.DataObject) -> None:
     holder = cases.hold("claim", lambda: Claims(inside).holder("unit"))
     if holder is not None:
         check_line(str(holder))
-    claim = cases.hold("claim to take", lambda: Claims(inside).take("unit"))
+    claim = cases.hold("claim to take", lambda: Claims(inside, beat=0.01).take("unit"))
     if claim is not None:
         claim.release()
 

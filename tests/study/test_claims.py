@@ -104,7 +104,7 @@ def test_a_claim_without_a_beat_is_void_and_one_with_is_not(tmp_path: Path) -> N
     """Of another machine, whose processes nobody can see."""
     path = tmp_path / "train-a.1"
     path.write_text('{"host": "elsewhere", "pid": 1, "machine": "another", "since": "2026-01-01"}')
-    claims = Claims(tmp_path, stale_after=100)
+    claims = Claims(tmp_path, stale_after=100, beat=0.02)
     holder = claims.holder("train-a")
     assert holder is not None
     assert holder.host == "elsewhere"
@@ -115,6 +115,21 @@ def test_a_claim_without_a_beat_is_void_and_one_with_is_not(tmp_path: Path) -> N
     claim = claims.take("train-a")
     assert claim is not None
     assert [path.name for path in tmp_path.glob("train-a.*")] == ["train-a.2"]
+
+
+def test_a_clock_that_is_set_forward_takes_nobodys_claim(tmp_path: Path) -> None:
+    """Every claim looks old at once. One that is alive beats before it is taken for void, and keeps its unit."""
+    claims = Claims(tmp_path, stale_after=100, beat=0.2)
+    claim = claims.take("train-a")
+    assert claim is not None
+    (path,) = tmp_path.glob("train-a.*")
+    path.write_text('{"host": "elsewhere", "pid": 1, "machine": "another", "since": "2026-01-01"}')
+    with claim:
+        before = time.time() - 101
+        os.utime(path, (before, before))
+        assert claims.take("train-a") is None
+        assert not claim.lost
+    assert claims.take("train-a") is not None
 
 
 def test_a_claim_beats(tmp_path: Path) -> None:
