@@ -13,7 +13,7 @@ from math import fsum, sqrt
 from statistics import stdev
 
 from mteb_hybrid.html_report.content import Data, Form, Picture, Value, name_to_show, stem
-from mteb_hybrid.reporting.remedies import UNTRAINED, RemedyRow
+from mteb_hybrid.reporting.remedies import UNTRAINED, RemedyRow, variant_of
 
 BATCHES = "batches"
 """The series of the three strategies of batches: they are one family over alpha."""
@@ -68,7 +68,8 @@ class Point:
     @property
     def name(self) -> str:
         """The remedy and its setting."""
-        setting = "" if self.alpha is None or self.strategy in _ALPHA else f" {self.alpha:g}"
+        implied = self.strategy.split(" + ")[0] in _ALPHA
+        setting = "" if self.alpha is None or implied else f" {self.alpha:g}"
         return name_to_show(self.strategy, 40) + setting
 
 
@@ -77,19 +78,15 @@ def points_of(rows: Sequence[RemedyRow]) -> list[Point]:
     bases = {row.base for row in rows if row.base is not None}
     groups: dict[tuple[str, str, float | None, int | None], list[RemedyRow]] = {}
     for row in rows:
-        is_batches = row.strategy in {*_ALPHA, "hybrid"}
-        alpha = row.alpha if row.alpha is not None else _ALPHA.get(row.strategy)
-        alpha, pairs = (None, None) if row.strategy == UNTRAINED else (alpha, row.pairs)
-        kind = BATCHES if is_batches else row.strategy
+        kind, strategy, alpha = _kind_of(row)
         base = row.model if row.strategy == UNTRAINED and row.base is None else row.base
-        series = f"{name_to_show(base or 'base', 50)}: {name_to_show(kind, 40)}" if len(bases) > 1 else kind
-        # mono and hybrid with alpha 1 are the same batches
-        strategy = BATCHES if is_batches else row.strategy
-        groups.setdefault((name_to_show(series, 100), strategy, alpha, pairs), []).append(row)
+        series = f"{name_to_show(base or 'base', 50)}: {name_to_show(kind, 60)}" if len(bases) > 1 else kind
+        pairs = None if row.strategy == UNTRAINED else row.pairs
+        groups.setdefault((name_to_show(series, 120), strategy, alpha, pairs), []).append(row)
     return [
         Point(
             series,
-            _batches(alpha) if strategy == BATCHES else strategy,
+            strategy,
             alpha,
             pairs,
             len(members),
@@ -99,8 +96,18 @@ def points_of(rows: Sequence[RemedyRow]) -> list[Point]:
     ]
 
 
-def _batches(alpha: float | None) -> str:
-    return next((name for name, value in _ALPHA.items() if value == alpha), "hybrid")
+def _kind_of(row: RemedyRow) -> tuple[str, str, float | None]:
+    """What a line joins the row's remedy with, the remedy, and alpha: mono and hybrid with alpha 1 are the same."""
+    if row.strategy == UNTRAINED:
+        return UNTRAINED, UNTRAINED, None
+    batches, *objectives = row.strategy.split(" + ")
+    variant = [each] if (each := variant_of(row)) else []
+    alpha = row.alpha if row.alpha is not None else _ALPHA.get(batches)
+    if batches not in {*_ALPHA, "hybrid"}:
+        return ", ".join([row.strategy, *variant]), row.strategy, alpha
+    same = next((name for name, value in _ALPHA.items() if value == alpha), "hybrid")
+    kind, strategy = (" + ".join([each, *objectives]) for each in (BATCHES, same))
+    return ", ".join([kind, *variant]), strategy, alpha
 
 
 def _mean(values: Sequence[float | None]) -> Mean | None:

@@ -22,7 +22,7 @@ from typing import get_args
 
 from mteb_hybrid.errors import HybridError, one_line
 from mteb_hybrid.reporting.figures import Cell
-from mteb_hybrid.reporting.remedies import UNTRAINED, Figures, RemedyRow
+from mteb_hybrid.reporting.remedies import UNTRAINED, Figures, RemedyRow, variant_of
 from mteb_hybrid.reporting.render import Format, render
 from mteb_hybrid.reporting.results import unknown
 from mteb_hybrid.reporting.tables import MAP, RANK_DISTANCE, TOP1_SHARE, Column, Measure, Row, Table
@@ -196,20 +196,21 @@ def _dominates(other: MeasuredRemedy, remedy: MeasuredRemedy) -> bool:
 
 def _measured(rows: Sequence[RemedyRow]) -> list[MeasuredRemedy]:
     """One remedy for the rows that differ in the seed alone, in the order of the first of each."""
-    steps: dict[tuple[str, float | None], set[int | None]] = {}
-    groups: dict[tuple[str, float | None, int | None], dict[int | None, RemedyRow]] = {}
+    steps: dict[tuple[str, float | None, str], set[int | None]] = {}
+    groups: dict[tuple[str, float | None, str, int | None], dict[int | None, RemedyRow]] = {}
     for row in map(_plain, rows):
         if row.monolingual is None or row.multilingual is None:
             raise HybridError(f"a row of {row.task} lacks a figure: {_name(row, True)}, monolingual or multilingual")
-        steps.setdefault((row.strategy, row.alpha), set()).add(row.steps)
-        seeds = groups.setdefault((row.strategy, row.alpha, row.steps), {})
+        kind = (row.strategy, row.alpha, variant_of(row))
+        steps.setdefault(kind, set()).add(row.steps)
+        seeds = groups.setdefault((*kind, row.steps), {})
         if row.seed in seeds:
             raise HybridError(
                 f"two rows of {row.task} are of {_name(row, True)} with seed {row.seed}; keep one, and rows of "
                 "another model in a file of their own"
             )
         seeds[row.seed] = row
-    return [_mean(list(seeds.values()), len(steps[key[:2]]) > 1) for key, seeds in groups.items()]
+    return [_mean(list(seeds.values()), len(steps[key[:3]]) > 1) for key, seeds in groups.items()]
 
 
 def _plain(row: RemedyRow) -> RemedyRow:
@@ -221,6 +222,8 @@ def _name(row: RemedyRow, with_steps: bool) -> str:
     parts = [one_line(row.strategy, 60)]
     if row.alpha is not None:
         parts.append(f"alpha {row.alpha:g}")
+    if variant := variant_of(row):
+        parts.append(variant)
     if with_steps and row.steps:
         parts.append(f"{row.steps:,} steps")
     return ", ".join(parts)

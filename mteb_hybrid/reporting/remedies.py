@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import fsum
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ class Remedy:
         languages: BCP 47 tags of what training or fitting saw, as ``seen_languages`` gives them.
         base: the model that training began with.
         pairs: question-passage pairs trained on, each counted once in however many languages it exists.
+        settings: of a study, what its grid says of the cell.
     """
 
     strategy: str
@@ -46,6 +47,7 @@ class Remedy:
     languages: tuple[str, ...] = ()
     base: str | None = None
     pairs: int | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Figures(BaseModel):
@@ -83,10 +85,26 @@ class RemedyRow(Figures):
     seconds: float | None = Field(None, ge=0)
     base: str | None = None
     pairs: int | None = Field(None, ge=0)
+    settings: dict[str, Any] | None = None
+    """What a study's grid says of the cell."""
     seen: Figures | None = None
     """The same of the query languages that training or fitting saw."""
     unseen: Figures | None = None
     seen_languages: list[str] | None = None
+
+
+_OWN_FIELD = {"batches.alpha", "batches.strategy", "data[0].sample", "model.base", "seed", "training.max_steps"}
+"""Settings that a row has fields for."""
+
+
+def variant_of(row: RemedyRow) -> str:
+    """What else than its fields tell sets a row's remedy apart, such as ``training.learning_rate=5e-05``."""
+    return settings_text({key: value for key, value in (row.settings or {}).items() if key not in _OWN_FIELD})
+
+
+def settings_text(settings: Mapping[str, Any]) -> str:
+    """Settings in a line."""
+    return ", ".join(f"{one_line(key, 60)}={one_line(value, 40)}" for key, value in settings.items())
 
 
 _MAPS = {
@@ -245,6 +263,7 @@ def _row(run: ModelResults, benchmark: Benchmark, remedy: Remedy, seen: Collecti
         seconds=remedy.seconds,
         base=remedy.base,
         pairs=remedy.pairs,
+        settings=dict(remedy.settings) or None,
         seen_languages=sorted(before),
     )
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -22,9 +23,11 @@ class Cell:
 
     Attributes:
         recipe: all that decides how its model is trained.
+        settings: what the study's grid says of it, by the keys of the grid; two cells differ in the recipe alone.
     """
 
     recipe: Recipe
+    settings: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     @cached_property
     def digest(self) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from mteb_hybrid.errors import HybridError
+from mteb_hybrid.reporting.remedies import settings_text
 from mteb_hybrid.study.claims import Claims
 from mteb_hybrid.study.folder import Evaluated
 from mteb_hybrid.study.inputs import is_remote_source
@@ -24,6 +25,7 @@ class _Line:
 
     Attributes:
         name: its name.
+        settings: what the grid says of it.
         base: the model that it begins with; times are compared within one base first.
         steps: of its training; 0 of a baseline, None where they are not known before its data are.
         training: ``done``, ``to do``, or who is at it; empty for a baseline.
@@ -32,6 +34,7 @@ class _Line:
     """
 
     name: str
+    settings: str
     base: str
     steps: int | None
     training: str
@@ -60,12 +63,15 @@ def price(work: Work) -> str:
         HybridError: a training record is damaged.
     """
     lines, times = list(_lines(work)), _measured(work)
-    head = ("cell", "steps", "training", "evaluation")
-    table = [head, *((line.name, _number(line.steps), line.training, _evaluation(line)) for line in lines)]
-    widths = [max(len(row[column]) for row in table) for column in range(3)]
+    head = ("cell", "settings", "steps", "training", "evaluation")
+    table = [
+        head,
+        *((line.name, line.settings, _number(line.steps), line.training, _evaluation(line)) for line in lines),
+    ]
+    widths = [max(len(row[column]) for row in table) for column in range(4)]
     shown = [
-        f"{name:{widths[0]}}  {steps:>{widths[1]}}  {training:{widths[2]}}  {evaluation}".rstrip()
-        for name, steps, training, evaluation in table
+        f"{name:{widths[0]}}  {said:{widths[1]}}  {steps:>{widths[2]}}  {training:{widths[3]}}  {evaluation}".rstrip()
+        for name, said, steps, training, evaluation in table
     ]
     question = [work.study.question, ""] if work.study.question else []
     return "\n".join([*question, *shown, "", *_summary(work, lines, times)])
@@ -94,6 +100,7 @@ def _lines(work: Work) -> Iterator[_Line]:
         record = work.folder.record(cell)
         yield _Line(
             cell.name,
+            settings_text(cell.settings),
             cell.recipe.model.base,
             record.steps if record else steps_of(cell.recipe),
             _state(work.training(cell), claims, begun=work.folder.has_checkpoints(cell)),
@@ -102,7 +109,7 @@ def _lines(work: Work) -> Iterator[_Line]:
         )
     for name in work.study.baselines:
         state = _state(work.baseline_evaluation(name), claims)
-        yield _Line(name, name, 0, "", state, work.folder.failure(name).exists())
+        yield _Line(name, "", name, 0, "", state, work.folder.failure(name).exists())
 
 
 def _state(unit: Unit, claims: Claims, *, begun: bool = False) -> str:

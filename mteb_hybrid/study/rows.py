@@ -33,7 +33,7 @@ def write_findings(work: Work) -> int:
     ``rows.json`` has a row (``RemedyRow``) for each model and each benchmark of parallel retrieval it was run on.
     ``scores.json`` has one for each model and each task, ours and others: ``task``, ``model``, ``score`` (the task's
     main score, the mean over its subsets), and ``strategy``, ``alpha``, ``seed``, ``steps``, ``base``, ``pairs`` and
-    ``seconds`` as there.
+    ``seconds`` as there. Both say what the grid says of a cell, as ``settings``.
 
     Args:
         work: what the study is about; what is not done yet has no rows.
@@ -97,6 +97,7 @@ def _remedy(cell: Cell, folder: StudyFolder) -> Remedy:
         languages=seen_languages(folder.model(cell)),
         base=_base(record.base),
         pairs=sum(source.rows for source in record.data),
+        settings={key: _without_folders(value) for key, value in cell.settings.items()},
     )
 
 
@@ -106,6 +107,15 @@ def _base(model: str) -> str:
     source = named.source if named else model
     local = os.path.isdir(os.path.expanduser(source)) or NamedModel(source, source).is_local
     return short_base(source) if local else source
+
+
+def _without_folders(value: Any) -> Any:
+    """A setting's value, of paths the last part."""
+    if isinstance(value, str):
+        return os.path.basename(value.rstrip("/\\")) if os.path.isabs(os.path.expanduser(value)) else value
+    if isinstance(value, dict):
+        return {key: _without_folders(part) for key, part in value.items()}
+    return [_without_folders(part) for part in value] if isinstance(value, list) else value
 
 
 def _has_benchmark(work: Work, model: Evaluated) -> bool:
@@ -143,4 +153,5 @@ def _scores(work: Work, subject: _Subject) -> Iterator[dict[str, Any]]:
             "base": remedy.base,
             "pairs": remedy.pairs,
             "seconds": remedy.seconds,
+            "settings": dict(remedy.settings) if remedy.settings else None,
         }

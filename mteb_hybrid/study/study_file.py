@@ -58,6 +58,15 @@ class _Change:
     place: str
 
 
+@dataclass(frozen=True)
+class _Choice:
+    """One value of one line of a grid, and what it changes."""
+
+    key: str
+    value: Any
+    changes: tuple[_Change, ...]
+
+
 def read_study(path: str | Path, settings: Iterable[str] = ()) -> Study:
     """Read a study and check all of it: the recipe of every cell, and that models and data named by path are there.
 
@@ -141,9 +150,9 @@ def _cells(study: StudySettings, file: YamlFile, shared: YamlFile) -> tuple[Cell
             raise file.fault(("grids", number), f"grids[{number}] has more than {_CELLS_AT_MOST:,} cells; part it")
         for combination in itertools.product(*choices):
             whole = shared
-            for change in itertools.chain.from_iterable(combination):
+            for change in itertools.chain.from_iterable(choice.changes for choice in combination):
                 whole = with_value(whole, change.location, change.value, change.place)
-            cell = Cell(check_recipe(whole))
+            cell = Cell(check_recipe(whole), {choice.key: choice.value for choice in combination})
             check_inputs(cell.recipe, whole, checked)
             same = cells.setdefault(cell.name, cell)
             if same.digest != cell.digest:  # of 32 bits of it: one in a million for a hundred cells
@@ -151,7 +160,7 @@ def _cells(study: StudySettings, file: YamlFile, shared: YamlFile) -> tuple[Cell
     return tuple(cells.values())
 
 
-def _choices(study: StudySettings, file: YamlFile, location: Location, value: Any) -> list[list[_Change]]:
+def _choices(study: StudySettings, file: YamlFile, location: Location, value: Any) -> list[_Choice]:
     """What each value of one line of a grid changes."""
     key = str(location[-1])
     values = value if isinstance(value, list) else [value]
@@ -163,8 +172,8 @@ def _choices(study: StudySettings, file: YamlFile, location: Location, value: An
         if setting[0] in {"preset", "output"}:
             raise file.fault(location, f"{dotted(location)} cannot be varied; the study decides where models are kept")
         place = file.places[file.nearest(location)]
-        return [[_Change(setting, each, place)] for each in values]
-    return [list(_axis_changes(study, file, location, key, str(each))) for each in values]
+        return [_Choice(key, each, (_Change(setting, each, place),)) for each in values]
+    return [_Choice(key, each, tuple(_axis_changes(study, file, location, key, str(each)))) for each in values]
 
 
 def _axis_changes(study: StudySettings, file: YamlFile, at: Location, axis: str, value: str) -> Iterator[_Change]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import sqrt
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from mteb_hybrid.reporting.remedies import RemedyRow
 from tests.html_report.made import rows
 
 
-def row(strategy: str, **more: float | int | str | None) -> RemedyRow:
+def row(strategy: str, **more: Any) -> RemedyRow:
     values = {"task": "Toy", "model": "m", "strategy": strategy, "monolingual": 0.8, "multilingual": 0.5}
     return RemedyRow.model_validate(values | more)
 
@@ -42,6 +43,25 @@ def test_strategies_of_batches_are_one_series_over_alpha() -> None:
         ("mono", 1.0, 2),  # hybrid with alpha 1 is the same
         ("cross", 0.0, 1),
         ("hybrid 0.25", 0.25, 1),
+    ]
+
+
+def test_batches_with_an_objective_or_other_settings_are_series_of_their_own() -> None:
+    slow = {"seed": 1, "training.learning_rate": 1e-5}
+    points = points_of(
+        [
+            row("mono + keep"),
+            row("hybrid + keep", alpha=0.25),
+            row("hybrid + keep", alpha=0.25, settings={"seed": 2, "batches.alpha": 0.25}),
+            row("hybrid", alpha=0.25, settings=slow),
+            row("bilingual + keep", alpha=0.25),
+        ]
+    )
+    assert [(point.series, point.name, point.alpha, point.seeds) for point in points] == [
+        ("batches + keep", "mono + keep", 1.0, 1),
+        ("batches + keep", "hybrid + keep 0.25", 0.25, 2),
+        ("batches, training.learning_rate=1e-05", "hybrid 0.25", 0.25, 1),
+        ("bilingual + keep", "bilingual + keep 0.25", 0.25, 1),
     ]
 
 

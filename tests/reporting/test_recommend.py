@@ -119,6 +119,17 @@ def test_settings_are_remedies_of_their_own() -> None:
     rows = [row("untrained", alpha=0.0, steps=None), row("hybrid"), row("hybrid", steps=2000, multilingual=0.65)]
     found = derive(rows, "Toy")
     assert [remedy.name for remedy in found.remedies] == ["untrained", "hybrid, 2,000 steps", "hybrid, 300 steps"]
+    same = {"seed": 1, "batches.alpha": 0.5}
+    rows = [
+        row("untrained"),
+        row("hybrid", seed=1, settings={**same, "training.learning_rate": 1e-5}),
+        row("hybrid", seed=1, settings={**same, "training.learning_rate": 5e-5}, multilingual=0.65),
+    ]
+    assert [remedy.name for remedy in derive(rows, "Toy").remedies] == [
+        "untrained",
+        "hybrid, training.learning_rate=5e-05",
+        "hybrid, training.learning_rate=1e-05",
+    ]
 
 
 maps = st.floats(0, 1)

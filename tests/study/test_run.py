@@ -86,6 +86,8 @@ def test_rows_tell_what_was_done_to_each_model(done: Path) -> None:
     assert {row["base"] for row in rows} == {TINY}
     assert {row["task"] for row in rows} == {"StudyWorld"}
     assert [row["pairs"] for row in rows] == [60, 60, None]
+    settings = [{"batches.strategy": "mono", "seed": 1}, {"batches.strategy": "cross", "seed": 1}, None]
+    assert [row["settings"] for row in rows] == settings
     assert all(row["multilingual"] > 0 and row["rank_distance"] > 0 for row in rows)
     assert all(row["seconds"] > 0 for row in rows[:2])
     assert len({row["model"] for row in rows}) == 3
@@ -93,9 +95,19 @@ def test_rows_tell_what_was_done_to_each_model(done: Path) -> None:
     assert [(score["task"], score["strategy"]) for score in scores] == [
         (task, strategy) for strategy in ("mono", "cross", "untrained") for task in TASKS
     ]
+    assert [score["settings"] for score in scores[:: len(TASKS)]] == settings
     assert [score["score"] for score in scores if score["task"] == TASKS[0]] == pytest.approx(
         [row["multilingual"] for row in rows]
     )
+
+
+def test_rows_tell_no_folder_of_this_machine(here: Path) -> None:
+    data = [[{"source": str(here / "pairs.jsonl"), "rows": 50}]]
+    ended, _ = ran(work_of(here, grids=[{"data": data, "seed": 1}], tasks=TASKS[:1]))
+    assert ended == Ended(done=2)
+    (row,) = rows_of(here)
+    assert row["settings"] == {"data": [{"source": "pairs.jsonl", "rows": 50}], "seed": 1}
+    assert str(here) not in (here / "study" / "rows.json").read_text()
 
 
 def test_models_are_evaluated_on_a_collection_of_ones_own(here: Path) -> None:
@@ -142,6 +154,7 @@ def test_the_price_of_a_study_before_it_begins(here: Path) -> None:
     assert "0 of 2 cells are done, 0 of 1 baselines" in before
     assert "left: 2 trainings, 4 steps; 3 evaluations" in before
     assert "not measured yet" in before
+    assert before.count("batches.strategy=mono, seed=1  ") == 1
     assert not (here / "study").exists()
 
 

@@ -55,6 +55,14 @@ def test_an_axis_changes_settings_together(tmp_path: Path) -> None:
     assert [(recipe.data[0].rows, recipe.batches.size) for recipe in found] == [(100, 8), (200, 100)] * 2
 
 
+def test_a_cell_tells_what_the_grid_says_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "study.yaml"
+    path.write_text(STUDY.replace("seed: [1, 2]", "start: [small, large]"), encoding="utf-8")
+    first, *_, last = read_study(path).cells
+    assert first.settings == {"batches.alpha": 0, "start": "small"}
+    assert last.settings == {"batches.alpha": 0.5, "start": "large"}
+
+
 def test_a_grid_of_nothing_is_the_recipe_itself(tmp_path: Path) -> None:
     text = STUDY.replace("  - batches.alpha: [0, 0.5]\n    seed: [1, 2]\n", "  - {}\n")
     (found,) = recipes(tmp_path, text)
