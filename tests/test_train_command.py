@@ -469,14 +469,19 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
+def saved_steps(work: Path) -> list[int]:
+    """The steps of the checkpoints that are whole; none while the folder is made anew."""
+    try:
+        return [int(path.parent.name.rpartition("-")[2]) for path in work.glob("checkpoint-*/trainer_state.json")]
+    except FileNotFoundError:
+        return []
+
+
 def interrupted(here: Path, number: signal.Signals, *words: str, after: int = 0) -> tuple[int, str, str]:
     """Send a process a signal when it has written a checkpoint after some step."""
     process = start(here, *words)
     deadline = time.monotonic() + 300
-    while not any(
-        int(state.parent.name.rpartition("-")[2]) > after
-        for state in (here / "ours.training").glob("checkpoint-*/trainer_state.json")
-    ):
+    while not any(step > after for step in saved_steps(here / "ours.training")):
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.02)
