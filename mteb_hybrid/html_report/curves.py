@@ -13,7 +13,7 @@ from math import fsum, sqrt
 from statistics import stdev
 
 from mteb_hybrid.html_report.content import Data, Form, Picture, Value, name_to_show, stem
-from mteb_hybrid.reporting.remedies import UNTRAINED, RemedyRow, variant_of
+from mteb_hybrid.reporting.remedies import STEPS_SETTING, UNTRAINED, RemedyRow, variant_of
 
 BATCHES = "batches"
 """The series of the three strategies of batches: they are one family over alpha."""
@@ -102,6 +102,8 @@ def _kind_of(row: RemedyRow) -> tuple[str, str, float | None]:
         return UNTRAINED, UNTRAINED, None
     batches, *objectives = row.strategy.split(" + ")
     variant = [each] if (each := variant_of(row)) else []
+    if STEPS_SETTING in (row.settings or {}):  # else they follow from the amount of data
+        variant.append(f"{row.steps or 0:,} steps")
     alpha = row.alpha if row.alpha is not None else _ALPHA.get(batches)
     if batches not in {*_ALPHA, "hybrid"}:
         return ", ".join([row.strategy, *variant]), row.strategy, alpha

@@ -93,7 +93,16 @@ class RemedyRow(Figures):
     seen_languages: list[str] | None = None
 
 
-_OWN_FIELD = {"batches.alpha", "batches.strategy", "data[0].sample", "model.base", "seed", "training.max_steps"}
+STEPS_SETTING = "training.max_steps"
+_OWN_FIELD = {
+    "batches.alpha",
+    "batches.strategy",
+    "data[0].rows",
+    "data[0].sample",
+    "model.base",
+    "seed",
+    STEPS_SETTING,
+}
 """Settings that a row has fields for."""
 
 

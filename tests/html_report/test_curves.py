@@ -65,6 +65,18 @@ def test_batches_with_an_objective_or_other_settings_are_series_of_their_own() -
     ]
 
 
+def test_steps_that_a_grid_varies_are_series_and_amounts_of_data_are_not() -> None:
+    points = points_of(
+        [
+            row("hybrid", steps=100, settings={"training.max_steps": 100}),
+            row("hybrid", steps=200, settings={"training.max_steps": 200}),
+            row("mono", steps=5, pairs=50, settings={"data[0].rows": 50}),
+            row("mono", steps=9, pairs=90, settings={"data[0].rows": 90}),
+        ]
+    )
+    assert [point.series for point in points] == ["batches, 100 steps", "batches, 200 steps", BATCHES, BATCHES]
+
+
 def test_bases_are_series_of_their_own() -> None:
     points = points_of([row("mono", base="small"), row("mono", base="large"), row("untrained", model="small")])
     assert [point.series for point in points] == ["small: batches", "large: batches", "small: untrained"]
