@@ -94,6 +94,7 @@ class RemedyRow(Figures):
 
 
 STEPS_SETTING = "training.max_steps"
+"""The setting of a grid that makes steps a cell's own; without it they follow from the amount of data."""
 _OWN_FIELD = {
     "batches.alpha",
     "batches.strategy",
