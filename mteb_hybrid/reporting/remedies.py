@@ -104,12 +104,13 @@ _OWN_FIELD = {
     "seed",
     STEPS_SETTING,
 }
-"""Settings that a row has fields for."""
+"""Settings that a row has fields for, unless they are lists: of models that were averaged."""
 
 
 def variant_of(row: RemedyRow) -> str:
     """What else than its fields tell sets a row's remedy apart, such as ``training.learning_rate=5e-05``."""
-    return settings_text({key: value for key, value in (row.settings or {}).items() if key not in _OWN_FIELD})
+    settings = (row.settings or {}).items()
+    return settings_text({key: value for key, value in settings if key not in _OWN_FIELD or isinstance(value, list)})
 
 
 def settings_text(settings: Mapping[str, Any]) -> str:

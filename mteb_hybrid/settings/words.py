@@ -81,9 +81,12 @@ class SettingsWords:
 
     def _below(self, schema: _Schema, part: str | int) -> _Schema | None:
         for option in self._options(schema):
-            found = option.get("items") if isinstance(part, int) else option.get("properties", {}).get(part)
-            if found is not None:
-                return dict(found)
+            if isinstance(part, int):
+                found = option.get("items")
+            else:  # of a mapping with any keys, the one schema of all its values
+                found = option.get("properties", {}).get(part, option.get("additionalProperties"))
+            if isinstance(found, dict):
+                return found
         return None
 
     def _at(self, location: Location) -> _Schema:
@@ -124,8 +127,8 @@ class SettingsWords:
             return f"one of {', '.join(option['enum'])}"
         match option["type"]:
             case "array":
-                items = self._possible(option["items"])
-                return f"a list{' of one or more' if option.get('minItems') else ''}, each {items}"
+                items = f", each {self._possible(option['items'])}" if option["items"] else ""
+                return f"a list{' of one or more' if option.get('minItems') else ''}{items}"
             case "object":
                 names = ", ".join(option.get("properties", ()))
                 return f"a mapping of {names}" if names else "a mapping"

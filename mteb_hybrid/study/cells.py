@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -41,11 +41,15 @@ class Cell:
         It depends on the recipe alone, so that a study that has changed, or another machine, finds the same cell.
         """
         strategy, alpha = strategy_of(self.recipe)
-        parts = [re.sub(r"[^A-Za-z0-9.]+", "-", strategy)[:24]]
-        parts += [f"alpha{alpha:g}"] if alpha is not None and strategy.split(" ")[0] not in _BY_ALPHA else []
+        parts = [f"alpha{alpha:g}"] if alpha is not None and strategy.split(" ")[0] not in _BY_ALPHA else []
         parts += [short_base(self.recipe.model.base)]
         parts += [f"{source.sample}rows" for source in self.recipe.data[:1] if source.sample]
-        return "-".join([*parts, f"seed{self.recipe.seed}", self.digest[:_DIGITS]])
+        return short_name(strategy, [*parts, f"seed{self.recipe.seed}"], self.digest)
+
+
+def short_name(strategy: str, parts: Iterable[str], digest: str) -> str:
+    """A model's name that says in short how it came to be, and tells it apart by the first digits of a digest."""
+    return "-".join([re.sub(r"[^A-Za-z0-9.]+", "-", strategy)[:24], *parts, digest[:_DIGITS]])
 
 
 def recipe_digest(recipe: Recipe) -> str:

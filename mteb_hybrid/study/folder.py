@@ -1,6 +1,6 @@
 """Where a study keeps things, and what of it is done: read from what is there, never from a list of what was done.
 
-STUDY/models/CELL           the trained model; CELL.training beside it while it is trained
+STUDY/models/CELL           the trained model; CELL.training beside it while it is trained; averages beside the cells
 STUDY/results               results as mteb writes them
 STUDY/revisions/CELL        under which revision its results are kept
 STUDY/claims                who does what just now
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from mteb_hybrid.errors import HybridError
 from mteb_hybrid.models import NamedModel, fingerprint
+from mteb_hybrid.study.averages import Trained
 from mteb_hybrid.study.cells import Cell
 from mteb_hybrid.training.folders import work_folder
 from mteb_hybrid.training.outcome import RECORD, TrainingRecord, read_record
@@ -57,19 +58,19 @@ class StudyFolder:
         """The folder of claims."""
         return self.path / "claims"
 
-    def model(self, cell: Cell) -> Path:
-        """Where the model of a cell is, or will be."""
+    def model(self, cell: Trained) -> Path:
+        """Where the model of a cell or an average is, or will be."""
         return self.path / "models" / cell.name
 
     def failure(self, name: str) -> Path:
-        """Where it is written why a cell or a baseline failed."""
+        """Where it is written why a cell, an average or a baseline failed."""
         return self.path / "failed" / f"{name.replace('/', '__')}.txt"
 
-    def record(self, cell: Cell) -> TrainingRecord | None:
+    def record(self, cell: Trained) -> TrainingRecord | None:
         """How the model of a cell came to be; None while it is not trained."""
         return read_record(self.model(cell))
 
-    def is_trained(self, cell: Cell) -> bool:
+    def is_trained(self, cell: Trained) -> bool:
         """Whether a cell's model is there; it is whole, or not there."""
         return (self.model(cell) / RECORD).is_file()
 
@@ -78,7 +79,7 @@ class StudyFolder:
         work = work_folder(self.model(cell))
         return work.is_dir() and any(work.iterdir())
 
-    def named_model(self, cell: Cell) -> NamedModel:
+    def named_model(self, cell: Trained) -> NamedModel:
         """The model of a cell that is trained, as a short name stands for it.
 
         Its fingerprint is taken once, as all of its weights are read for it, and kept as long as the model stays.
@@ -98,7 +99,7 @@ class StudyFolder:
                     partial.write_text(f"{revision} {record}\n", encoding="ascii")
         return NamedModel(cell.name, str(folder.resolve()), revision)
 
-    def evaluated(self, cell: Cell) -> Evaluated | None:
+    def evaluated(self, cell: Trained) -> Evaluated | None:
         """What the results of a cell are kept under; None while it is not trained."""
         if not self.is_trained(cell):
             return None

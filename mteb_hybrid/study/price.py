@@ -21,14 +21,14 @@ _DONE, _TO_DO = "done", "to do"
 
 @dataclass(frozen=True)
 class _Line:
-    """A cell or a baseline.
+    """A cell, an average or a baseline.
 
     Attributes:
         name: its name.
         settings: what the grid says of it.
         base: the model that it begins with; times are compared within one base first.
-        steps: of its training; 0 of a baseline, None where they are not known before its data are.
-        training: ``done``, ``to do``, or who is at it; empty for a baseline.
+        steps: of its training; 0 where there is none, None where they are not known before its data are.
+        training: ``done``, ``to do``, or who is at it; empty where there is none.
         evaluation: the same.
         failed: whether it failed the last time.
     """
@@ -107,6 +107,16 @@ def _lines(work: Work) -> Iterator[_Line]:
             _state(work.evaluation(cell), claims),
             work.folder.failure(cell.name).exists(),
         )
+    for average in work.study.averages:
+        yield _Line(
+            average.name,
+            settings_text(average.settings),
+            average.cells[0].recipe.model.base,
+            0,
+            "",
+            _state(work.evaluation(average), claims),
+            work.folder.failure(average.name).exists(),
+        )
     for name in work.study.baselines:
         state = _state(work.baseline_evaluation(name), claims)
         yield _Line(name, "", name, 0, "", state, work.folder.failure(name).exists())
@@ -128,6 +138,9 @@ def _measured(work: Work) -> _Times:
         if record and seconds is not None and record.steps:
             steps.setdefault(cell.recipe.model.base, []).append(seconds / record.steps)
         _add_evaluation(work, work.folder.evaluated(cell), cell.recipe.model.base, evaluations)
+    for average in work.study.averages:
+        base = average.cells[0].recipe.model.base
+        _add_evaluation(work, work.folder.evaluated(average), base, evaluations)
     for name in work.study.baselines:
         _add_evaluation(work, work.baseline(name), name, evaluations)
     return _Times(_means(steps), _means(evaluations))
@@ -148,9 +161,11 @@ def _means(times: Mapping[str, list[float]]) -> dict[str, float]:
 
 def _summary(work: Work, lines: list[_Line], times: _Times) -> Iterator[str]:
     cells = lines[: len(work.study.cells)]
-    baselines = lines[len(cells) :]
+    averages = lines[len(cells) : len(cells) + len(work.study.averages)]
+    baselines = lines[len(cells) + len(averages) :]
     failed = sum(line.failed for line in lines)
     parts = [f"{_done(cells)} of {len(cells)} cells are done"]
+    parts += [f"{_done(averages)} of {len(averages)} averages"] if averages else []
     parts += [f"{_done(baselines)} of {len(baselines)} baselines"] if baselines else []
     parts += [f"{failed} failed the last time and will be tried again"] if failed else []
     yield ", ".join(parts)

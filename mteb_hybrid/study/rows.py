@@ -12,6 +12,7 @@ from mteb_hybrid.errors import HybridError
 from mteb_hybrid.models import NamedModel, known_models
 from mteb_hybrid.reporting.remedies import UNTRAINED, Remedy, RemedyRow, remedy_rows, seen_languages, write_rows
 from mteb_hybrid.reporting.settings import Setting, split_task_name
+from mteb_hybrid.study.averages import Average
 from mteb_hybrid.study.cells import Cell, short_base, strategy_of
 from mteb_hybrid.study.folder import Evaluated, StudyFolder
 from mteb_hybrid.study.work import Work
@@ -78,6 +79,10 @@ def _subjects(work: Work) -> Iterator[_Subject]:
         model = work.folder.evaluated(cell)
         if model is not None:
             yield _Subject(model, _remedy(cell, work.folder))
+    for average in work.study.averages:
+        model = work.folder.evaluated(average)
+        if model is not None:
+            yield _Subject(model, _remedy_of_average(average, work.folder))
     for name in work.study.baselines:
         model = work.baseline(name)
         if model is not None:
@@ -98,6 +103,27 @@ def _remedy(cell: Cell, folder: StudyFolder) -> Remedy:
         base=_base(record.base),
         pairs=sum(source.rows for source in record.data),
         settings={key: _without_folders(value) for key, value in cell.settings.items()},
+    )
+
+
+def _remedy_of_average(average: Average, folder: StudyFolder) -> Remedy:
+    """What it took in all: the steps and seconds of its cells, if these are still there, and its own."""
+    record = folder.record(average)
+    assert record is not None  # it is made
+    records = [part for cell in average.cells if (part := folder.record(cell)) is not None]
+    seconds = [training_seconds(part) for part in records]
+    known = [each for each in seconds if each is not None]
+    whole = len(known) == len(average.cells)
+    return Remedy(
+        average.strategy,
+        alpha=average.alpha,
+        seed=average.seed,
+        steps=sum(part.steps for part in records),
+        seconds=round(sum(known) + record.seconds, 1) if whole else None,
+        languages=seen_languages(folder.model(average)),
+        base=_base(average.cells[0].recipe.model.base),
+        pairs=sum(source.rows for source in record.data),
+        settings={key: _without_folders(value) for key, value in average.settings.items()},
     )
 
 

@@ -26,6 +26,9 @@ class StudySettings(Settings):
     grids: Annotated[list[dict[str, Any]], Field(min_length=1)]
     """Each a mapping of settings (``batches.alpha``, as for ``train --set``) or axes to one value or a list of values;
     every combination is a cell. A cell that several grids have is one."""
+    averages: list[dict[str, Annotated[list[Any], Field(min_length=1)]]] = Field(default=[])
+    """Models whose weights are the mean of cells', evaluated beside these: each a mapping of settings or axes of the
+    grids to values. Cells that have these values and differ in nothing else of their grid are averaged."""
     baselines: list[Text] = Field(default=[])
     """Models that are evaluated as they are: Hub ids, short names, folders, ``mteb-hybrid/tiny``."""
     tasks: Annotated[list[Text], Field(min_length=1)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import itertools
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from math import prod
@@ -14,6 +14,7 @@ from typing import Any
 
 from mteb_hybrid.errors import HybridError, one_line
 from mteb_hybrid.settings.yaml_lines import Location, YamlFile, dotted, parse_yaml, read_yaml
+from mteb_hybrid.study.averages import Average, averages_of
 from mteb_hybrid.study.cells import Cell
 from mteb_hybrid.study.inputs import check_collection, check_inputs
 from mteb_hybrid.study.schema import StudySettings, check_study
@@ -38,6 +39,7 @@ class Study:
         name: of the file or the preset.
         question: what it is to answer, if it says so.
         cells: what is trained and evaluated, each once, in the order of the grids.
+        averages: what is made of cells that are trained, and evaluated.
         baselines: what is evaluated as it is: Hub ids, short names, folders, ``mteb-hybrid/tiny``.
         tasks: what every model is evaluated on: names of mteb tasks, and files of parallel collections.
     """
@@ -45,6 +47,7 @@ class Study:
     name: str
     question: str | None
     cells: tuple[Cell, ...]
+    averages: tuple[Average, ...]
     baselines: tuple[str, ...]
     tasks: tuple[str, ...]
 
@@ -95,12 +98,13 @@ def read_study(path: str | Path, settings: Iterable[str] = ()) -> Study:
         shared = with_change(shared, setting)
     _check_axes(study, file)
     cells = _cells(study, file, shared)
+    averages = _averages(study, file, cells)
     for number, baseline in enumerate(study.baselines):
-        _check_baseline(baseline, number, cells, file)
+        _check_baseline(baseline, number, [*cells, *averages], file)
     for number, task in enumerate(study.tasks):
         check_collection(task, number, file)
     baselines, tasks = dict.fromkeys(study.baselines), dict.fromkeys(study.tasks)
-    return Study(Path(path).stem, study.question, cells, tuple(baselines), tuple(tasks))
+    return Study(Path(path).stem, study.question, cells, averages, tuple(baselines), tuple(tasks))
 
 
 def preset_names() -> list[str]:
@@ -198,13 +202,21 @@ def _check_setting(setting: Location, study: StudySettings, file: YamlFile, at: 
         raise file.fault(at, f"{dotted(at)} is no setting of a recipe; {hint}")
 
 
-def _check_baseline(baseline: str, number: int, cells: tuple[Cell, ...], file: YamlFile) -> None:
-    """Raise a HybridError for a folder that holds no model, or a short name that a cell has."""
+def _averages(study: StudySettings, file: YamlFile, cells: tuple[Cell, ...]) -> tuple[Average, ...]:
+    found: dict[str, Average] = {}
+    for number, over in enumerate(study.averages):
+        for average in averages_of(over, cells, file, ("averages", number)):
+            found.setdefault(average.name, average)
+    return tuple(found.values())
+
+
+def _check_baseline(baseline: str, number: int, trained: Sequence[Cell | Average], file: YamlFile) -> None:
+    """Raise a HybridError for a folder that holds no model, or a short name that a cell or an average has."""
     from mteb_hybrid.models import check_model_folder
 
     place = ("baselines", number)
-    if baseline in {cell.name for cell in cells}:
-        raise file.fault(place, f"baselines[{number}] has the name of a cell; give the model another short name")
+    if baseline in {model.name for model in trained}:
+        raise file.fault(place, f"baselines[{number}] has the name of a model of the study; choose another short name")
     folder = Path(os.path.expanduser(baseline))
     if os.path.isdir(folder):
         try:

@@ -1,4 +1,4 @@
-"""The work of a study in units, each claimed and done on its own: train a cell, evaluate a model."""
+"""The work of a study in units, each claimed and done on its own: train a cell, average some, evaluate a model."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from mteb_hybrid.errors import HybridError, one_line
 from mteb_hybrid.models import NamedModel, fingerprint
+from mteb_hybrid.study.averages import Average, Trained
 from mteb_hybrid.study.cells import Cell, short_base
 from mteb_hybrid.study.failures import Failure, failure_of
 from mteb_hybrid.study.folder import Evaluated, StudyFolder
@@ -47,8 +48,8 @@ class Unit:
 
     Attributes:
         name: of its claim.
-        subject: the name of the cell or baseline.
-        verb: what is done: ``train`` or ``evaluate``.
+        subject: the name of the cell, average or baseline.
+        verb: what is done: ``train``, ``average`` or ``evaluate``.
         is_ready: whether what it builds on is there.
         is_done: whether its outcome is there.
         do: does it, or goes on with it.
@@ -91,6 +92,9 @@ class Work:
         for cell in self.study.cells:
             yield self.training(cell)
             yield self.evaluation(cell)
+        for average in self.study.averages:
+            yield self.averaging(average)
+            yield self.evaluation(average)
         for name in self.study.baselines:
             yield self.baseline_evaluation(name)
 
@@ -105,8 +109,19 @@ class Work:
             do=lambda: self._train(cell),
         )
 
-    def evaluation(self, cell: Cell) -> Unit:
-        """The evaluation of a cell that is trained."""
+    def averaging(self, average: Average) -> Unit:
+        """The making of an average, once all of its cells are trained."""
+        return Unit(
+            f"average-{average.name}",
+            average.name,
+            "average",
+            is_ready=lambda: all(map(self.folder.is_trained, average.cells)),
+            is_done=lambda: self.folder.is_trained(average),
+            do=lambda: self._average(average),
+        )
+
+    def evaluation(self, cell: Trained) -> Unit:
+        """The evaluation of a cell that is trained, or of an average that is made."""
         return Unit(
             f"evaluate-{cell.name}",
             cell.name,
@@ -166,7 +181,12 @@ class Work:
         if trained.stopped_by is not None:
             raise Stopped(trained.stopped_by)
 
-    def _evaluate_cell(self, cell: Cell) -> None:
+    def _average(self, average: Average) -> None:
+        from mteb_hybrid.merging import merge
+
+        merge([str(self.folder.model(cell)) for cell in average.cells], (), self.folder.model(average))
+
+    def _evaluate_cell(self, cell: Trained) -> None:
         from mteb_hybrid.registry import register, register_named_model
 
         model = self.folder.named_model(cell)

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from mteb_hybrid.data.own import save_collection
 from mteb_hybrid.data.world import generate_world
@@ -99,6 +101,44 @@ def test_rows_tell_what_was_done_to_each_model(done: Path) -> None:
     assert [score["score"] for score in scores if score["task"] == TASKS[0]] == pytest.approx(
         [row["multilingual"] for row in rows]
     )
+
+
+def test_an_average_is_made_of_its_cells_and_evaluated_beside_them(copy: Path) -> None:
+    over = [{"batches.strategy": ["mono", "cross"]}]
+    work = _moved(copy, averages=over, baselines=[TINY])
+    assert "2 of 2 cells are done, 0 of 1 averages, 1 of 1 baselines\nleft: 0 trainings, 0 steps; 1 ev" in price(work)
+    ended, said = ran(work)
+    (average,) = work.study.averages
+    assert (ended, said) == (Ended(done=2), [f"{average.name}: average", f"{average.name}: evaluate"])
+    folders = (work.folder.model(each) for each in (*work.study.cells, average))
+    mono, cross, mean = (load_file(folder / "model.safetensors") for folder in folders)
+    for name, tensor in mean.items():
+        assert torch.allclose(tensor, (mono[name] + cross[name]) / 2)
+    assert any(not torch.equal(tensor, mono[name]) for name, tensor in mean.items())
+    row = rows_of(copy)[2]
+    kept = ("strategy", "alpha", "seed", "steps", "pairs", "settings")
+    settings = {"batches.strategy": ["mono", "cross"], "seed": 1}
+    assert [row[key] for key in kept] == ["mono, cross averaged", None, 1, 4, 60, settings]
+    assert row["model"] == f"local/{average.name}"
+    assert row["seconds"] >= sum(other["seconds"] for other in rows_of(copy)[:2])
+    assert ran(_moved(copy, averages=over, baselines=[TINY])) == (Ended(), [])
+
+
+def test_an_average_waits_for_cells_that_failed(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mteb_hybrid.training import run
+
+    train = run.train
+    monkeypatch.setattr(run, "train", lambda recipe, *a, **k: train(recipe, *a, **k) if recipe.seed == 1 else 1 / 0)
+    work = work_of(here, grids=[{"seed": [1, 2]}], averages=[{"seed": [1, 2]}], tasks=TASKS[:1])
+    ended, _ = ran(work)
+    assert (ended.done, [*ended.failed]) == (2, [work.study.cells[1].name])
+    monkeypatch.undo()
+    assert ran(work)[0] == Ended(done=4)
+    assert [(row["strategy"], row["seed"]) for row in rows_of(here)] == [
+        ("hybrid", 1),
+        ("hybrid", 2),
+        ("hybrid averaged", None),
+    ]
 
 
 def test_rows_tell_no_folder_of_this_machine(here: Path) -> None:
