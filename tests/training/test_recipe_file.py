@@ -140,7 +140,7 @@ def test_e5_preset(file: Path) -> None:
         freeze_embeddings=True,
     )
     assert (recipe.batches.size, recipe.loss.temperature, recipe.validation) == (32, 0.02, None)
-    assert recipe.training == {"max_steps": 300, "learning_rate": 2e-5, "warmup_steps": 0.1}
+    assert recipe.training == {"max_steps": 600, "learning_rate": 2e-5, "warmup_steps": 0.1}
 
 
 def test_tiny_preset_is_a_whole_recipe(file: Path) -> None:
