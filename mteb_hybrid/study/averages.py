@@ -8,6 +8,7 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import prod
 from typing import Any, TypeAlias, TypeVar
 
 from mteb_hybrid.errors import one_line
@@ -73,9 +74,10 @@ def averages_of(over: _Over, cells: Sequence[Cell], file: YamlFile, at: Location
         HybridError: no grid varies such a setting, there is no such average, or the cells begin with different models.
     """
     _check_keys(over, cells, file, at)
-    wanted = [tuple(combination) for combination in itertools.product(*over.values())]
-    if len(wanted) < 2:
+    count = prod(map(len, over.values()))
+    if count < 2:
         raise file.fault(at, f"{dotted(at)} averages a cell with itself; give a setting two values or more")
+    wanted = [*itertools.product(*over.values())] if count <= len(cells) else []
     groups: dict[str, dict[int, Cell]] = {}
     for cell in cells:
         if over.keys() <= cell.settings.keys():
@@ -83,7 +85,7 @@ def averages_of(over: _Over, cells: Sequence[Cell], file: YamlFile, at: Location
             rest = {key: value for key, value in cell.settings.items() if key not in over}
             if values in wanted:
                 groups.setdefault(repr(sorted(rest.items())), {})[wanted.index(values)] = cell
-    whole = [tuple(group[place] for place in sorted(group)) for group in groups.values() if len(group) == len(wanted)]
+    whole = [tuple(group[place] for place in sorted(group)) for group in groups.values() if len(group) == count]
     if not whole:
         raise file.fault(at, f"{dotted(at)}: no cells have all of these values and the same of all else; see --dry-run")
     for group in whole:

@@ -75,6 +75,8 @@ def test_one_average_said_twice_is_one(tmp_path: Path) -> None:
         ({"batches.alpha": [0.5]}, "averages a cell with itself; give a setting two values or more"),
         ({}, "averages a cell with itself"),
         ({"batches.alpha": [0.5, 0.75]}, "no cells have all of these values and the same of all else"),
+        ({"batches.alpha": [0.5, 0.5]}, "no cells have all of these values"),
+        ({"batches.alpha": [0.5] * 2000, "seed": [1] * 2000}, "no cells have all of these values"),
         ({"batches.alpha": []}, r"line \d+: averages\[0\].batches.alpha is \[\]; it must be a list of one or more$"),
         ({"batches.alpha": 0.5}, r"averages\[0\].batches.alpha is 0.5; it must be a list of one or more$"),
         (3, r"line \d+: averages\[0\] is 3; it must be a mapping"),
