@@ -35,10 +35,15 @@ class Average:
     def name(self) -> str:
         """The short name of its model, such as ``mean-of-2-LaBSE-seed1-3f2a9c1b``; it depends on the cells alone."""
         parts = [] if self.alpha is None else [f"alpha{self.alpha:g}"]
-        parts += [short_base(self.cells[0].recipe.model.base)]
+        parts += [short_base(self.base)]
         parts += [] if self.seed is None else [f"seed{self.seed}"]
         digest = hashlib.sha256("".join(sorted(cell.digest for cell in self.cells)).encode()).hexdigest()
         return short_name(f"mean of {len(self.cells)}", parts, digest)
+
+    @property
+    def base(self) -> str:
+        """The model that all training began with."""
+        return self.cells[0].recipe.model.base
 
     @property
     def strategy(self) -> str:

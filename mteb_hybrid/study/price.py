@@ -111,7 +111,7 @@ def _lines(work: Work) -> Iterator[_Line]:
         yield _Line(
             average.name,
             settings_text(average.settings),
-            average.cells[0].recipe.model.base,
+            average.base,
             0,
             "",
             _state(work.evaluation(average), claims),
@@ -139,8 +139,7 @@ def _measured(work: Work) -> _Times:
             steps.setdefault(cell.recipe.model.base, []).append(seconds / record.steps)
         _add_evaluation(work, work.folder.evaluated(cell), cell.recipe.model.base, evaluations)
     for average in work.study.averages:
-        base = average.cells[0].recipe.model.base
-        _add_evaluation(work, work.folder.evaluated(average), base, evaluations)
+        _add_evaluation(work, work.folder.evaluated(average), average.base, evaluations)
     for name in work.study.baselines:
         _add_evaluation(work, work.baseline(name), name, evaluations)
     return _Times(_means(steps), _means(evaluations))

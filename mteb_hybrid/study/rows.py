@@ -121,7 +121,7 @@ def _remedy_of_average(average: Average, folder: StudyFolder) -> Remedy:
         steps=sum(part.steps for part in records),
         seconds=round(sum(known) + record.seconds, 1) if whole else None,
         languages=seen_languages(folder.model(average)),
-        base=_base(average.cells[0].recipe.model.base),
+        base=_base(average.base),
         pairs=sum(source.rows for source in record.data),
         settings={key: _without_folders(value) for key, value in average.settings.items()},
     )
