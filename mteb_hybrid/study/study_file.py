@@ -14,7 +14,7 @@ from typing import Any
 
 from mteb_hybrid.errors import HybridError, one_line
 from mteb_hybrid.settings.yaml_lines import Location, YamlFile, dotted, parse_yaml, read_yaml
-from mteb_hybrid.study.averages import Average, averages_of
+from mteb_hybrid.study.averages import Average, Trained, averages_of
 from mteb_hybrid.study.cells import Cell
 from mteb_hybrid.study.inputs import check_collection, check_inputs
 from mteb_hybrid.study.schema import StudySettings, check_study
@@ -210,7 +210,7 @@ def _averages(study: StudySettings, file: YamlFile, cells: tuple[Cell, ...]) -> 
     return tuple(found.values())
 
 
-def _check_baseline(baseline: str, number: int, trained: Sequence[Cell | Average], file: YamlFile) -> None:
+def _check_baseline(baseline: str, number: int, trained: Sequence[Trained], file: YamlFile) -> None:
     """Raise a HybridError for a folder that holds no model, or a short name that a cell or an average has."""
     from mteb_hybrid.models import check_model_folder
 
