@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -22,7 +23,7 @@ _SERIES = tuple(
     for line in ("-", "--", ":")
     for colour, marker in ((BLUE, "o"), (VERMILION, "D"), (GREEN, "s"), (PURPLE, "^"))
 )
-
+_TOLD_APART_UP_TO = 4  # series of one point: their lines are not seen
 
 _TICKS_UP_TO = 7
 _LABEL_LIMIT = 40  # characters; a longer name would leave no room for the figures
@@ -84,10 +85,12 @@ def _few_ticks(axes: Axes, form: Form) -> None:
 
 
 def trade_off(points: Sequence[Point], ink: str, ground: str) -> Plot:
-    """Multilingual against monolingual MAP, each point with its name."""
+    """Multilingual against monolingual MAP: what the legend leaves open is written at the points."""
     plot = new_plot(7.2, 4.8)
     axes = plot.add_subplot()
-    for series, (colour, marker, line) in _styles(points):
+    styles = _styles(points)
+    alike = len(styles) > _TOLD_APART_UP_TO
+    for series, (colour, marker, line) in styles:
         members = [point for point in points if point.series == series]
         members.sort(key=lambda point: (point.pairs or 0, -1.0 if point.alpha is None else point.alpha))
         untrained = members[0].strategy == UNTRAINED
@@ -107,7 +110,9 @@ def trade_off(points: Sequence[Point], ink: str, ground: str) -> Plot:
         )
         for point in members:
             place = (point.means["monolingual"].value, point.means["multilingual"].value)
-            axes.annotate(point.name, place, xytext=(6, 5), textcoords="offset points", color=ink, fontsize=7.5)
+            setting = "" if point.alpha is None else f"{point.alpha:g}"
+            name = point.name if alike and len(members) == 1 else setting
+            axes.annotate(name, place, xytext=(6, 5), textcoords="offset points", color=ink, fontsize=7.5)
     axes.set_xlabel("monolingual MAP")
     axes.set_ylabel("multilingual MAP")
     axes.margins(0.14)
@@ -173,5 +178,5 @@ def _styles(points: Sequence[Point]) -> list[tuple[str, tuple[str, str, str]]]:
 def _legend(plot: Plot, axes: Axes, ink: str) -> None:
     handles, labels = axes.get_legend_handles_labels()
     if len(labels) > 1:
-        shown = [name_to_show(label, _LABEL_LIMIT) for label in labels]
+        shown = [textwrap.fill(name_to_show(label, 3 * _LABEL_LIMIT), _LABEL_LIMIT) for label in labels]
         plot.legend(handles, shown, loc="outside lower left", ncols=min(3, len(labels)), labelcolor=ink)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from mteb_hybrid.html_report.curves import BATCHES, Point, curve_pictures, points_of
+from mteb_hybrid.html_report.draw_curves import trade_off
 from mteb_hybrid.reporting.remedies import RemedyRow
 from tests.html_report.made import rows
 
@@ -105,3 +106,33 @@ def test_there_is_a_picture_of_each_kind() -> None:
 def test_one_amount_of_data_scales_nothing_and_one_remedy_trades_nothing() -> None:
     assert [picture.name for picture in curve_pictures(rows([1000]))] == ["trade-off-toy", "alpha-toy"]
     assert not list(curve_pictures([row("hybrid", alpha=0.5)]))
+
+
+def words_of(points: list[Point]) -> tuple[list[str], list[str]]:
+    """What the trade-off has at its points, and in its legend."""
+    pytest.importorskip("matplotlib")
+    plot = trade_off(points, "black", "white")
+    legend = [text.get_text().replace("\n", " ") for text in plot.legends[0].get_texts()]
+    return [text.get_text() for text in plot.axes[0].texts], legend
+
+
+def test_the_trade_off_tells_alpha_at_the_points_and_the_rest_in_its_legend() -> None:
+    averaged = {"batches.alpha": [0.25, 0.5], "training.learning_rate": 1e-5}
+    at_points, legend = words_of(
+        points_of(
+            [
+                row("untrained"),
+                row("hybrid + distillation", alpha=0.25),
+                row("mono + distillation"),
+                row("hybrid + distillation averaged", settings=averaged),
+            ]
+        )
+    )
+    assert at_points == ["", "0.25", "1", ""]
+    assert legend[:2] == ["untrained", "batches + distillation"]
+    assert "training.learning_rate=1e-05" in legend[2]
+
+
+def test_points_of_more_series_than_have_signs_of_their_own_are_named() -> None:
+    at_points, _ = words_of(points_of([row(name) for name in ("untrained", "centering", "lir", "distill", "merged")]))
+    assert at_points == ["untrained", "centering", "lir", "distill", "merged"]
