@@ -43,6 +43,21 @@ def noted(self, *args, hf_subset, **kwargs):
 Task._evaluate_subset = noted
 """
 
+# A task that is no setting of a benchmark.
+AS_XTREME_R = """
+from functools import partial
+from mteb_hybrid.data.world import generate_world
+from mteb_hybrid.evaluation.declare import parallel_task
+from mteb_hybrid.evaluation.settings import Setting, Subset
+from mteb_hybrid.registry import register_tasks
+from tasks.parallel_world import BENCHMARK
+
+subsets = {"en-all": Subset("en", ("de", "en"))}
+world = partial(generate_world, 10, languages=("de", "en"))
+described = {"description": "-", "main_score": "map_at_20", "subsets": subsets, "load": world}
+register_tasks([parallel_task(BENCHMARK, "AsXtremeR", Setting.MULTILINGUAL, **described)])
+"""
+
 # Ctrl-C before the sixth subset is evaluated.
 INTERRUPT_EVALUATION = """
 import os, signal
@@ -643,6 +658,71 @@ def test_a_name_for_the_data(run: Commands, small: Path, tmp_path: Path) -> None
     ended = run("evaluate", "-q", "-m", TINY, "--data", small, *arguments, folder=tmp_path)
     assert ended.code == 0, ended.err
     assert set(results_in(tmp_path / "r")) == {"OtherMonolingual"}
+
+
+@pytest.mark.slow
+def test_a_collection_in_one_language_has_no_language_bias(run: Commands, tmp_path: Path) -> None:
+    rows = [
+        {"role": role, "id": f"{role}{number}", "language": "de", "group": str(number), "text": f"{text} {number}"}
+        for number in range(12)
+        for role, text in (("query", "Wer war Nummer"), ("passage", "Hier steht Nummer"))
+    ]
+    (tmp_path / "one.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    ended = run("evaluate", "-q", "-m", TINY, "--data", "one.jsonl", "--confidence", folder=tmp_path)
+    assert (ended.code, ended.err) == (0, "")
+    assert "Mean average precision" in ended.out
+    assert set(results_in(tmp_path / "results")) == {"one", "oneMonolingual", "oneMultilingual"}
+
+
+@pytest.mark.slow
+def test_of_a_task_without_tables_the_main_score_is_told(run: Commands, small: Path, tmp_path: Path) -> None:
+    arguments = ["-t", "smallMonolingual", "AsXtremeR"]
+    ended = run("evaluate", "-q", "-m", TINY, "--data", small, *arguments, folder=tmp_path, before=AS_XTREME_R)
+    assert ended.code == 0, ended.err
+    score = scores_in(results_in(tmp_path / "results")["AsXtremeR"])["en-all"]["main_score"]
+    *tables, last = ended.out.splitlines()
+    assert last == f"AsXtremeR: map_at_20 {score:.3f}"
+    assert TINY in "\n".join(tables)
+    alone = run("evaluate", "-q", "-m", TINY, "-t", "AsXtremeR", folder=tmp_path, before=AS_XTREME_R)
+    assert alone == Ended(0, f"{last}\n", "")
+
+
+INTERRUPTED_IMPORT = """
+import sys
+
+class Finder:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name == {module!r}:
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Finder)
+{start}
+"""
+STARTS = {
+    "script": "from mteb_hybrid.cli import main; sys.exit(main(['doctor']))",
+    "module": "import runpy; runpy.run_module('mteb_hybrid', run_name='__main__', alter_sys=True)",
+}
+
+
+@pytest.mark.parametrize("module", ["commands.endings", "reporting", "commands.train"])
+@pytest.mark.parametrize("start", STARTS.values(), ids=STARTS)
+def test_an_interrupt_while_commands_are_imported(start: str, module: str) -> None:
+    code = INTERRUPTED_IMPORT.format(module=f"mteb_hybrid.{module}", start=start)
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ended.returncode == 130
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith("mteb-hybrid: interrupted")
+
+
+def test_a_token_that_was_mistyped_is_not_told(capsys: pytest.CaptureFixture[str]) -> None:
+    token = "hf_" + "x" * 34
+    for words in (["publish", "ours", "--to", "a/b", "--token", token], [token], ["table", "x", "--format", token]):
+        with pytest.raises(SystemExit):
+            main(words)
+        err = capsys.readouterr().err
+        assert token not in err
+        assert "hf_***" in err
 
 
 @pytest.mark.slow

@@ -50,5 +50,8 @@ def _run(options: argparse.Namespace) -> int:
         prediction_folder=options.prediction_folder,
         show_progress_bar=options.verbosity >= 0,
     )
-    print_tables(options, options.output_folder, [names.model], names.benchmarks)
+    if names.benchmarks:
+        print_tables(options, options.output_folder, [names.model], names.benchmarks)
+    for line in names.others:
+        print(line)
     return 0

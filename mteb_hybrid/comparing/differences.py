@@ -20,12 +20,11 @@ from math import fsum, inf, sqrt
 from statistics import stdev
 from typing import TYPE_CHECKING
 
+from mteb_hybrid.reporting.resampling import FEWEST_GROUPS
+
 if TYPE_CHECKING:
     from mteb_hybrid.comparing.swaps import Floats
     from mteb_hybrid.reporting.resampling import Draws
-
-FEWEST_GROUPS = 10
-"""With fewer the bootstrap's standard error says little, so none is given."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class Difference:
     Attributes:
         a: the first figure, a mean over seeds.
         b: the second.
-        error: the standard error of ``b - a`` over questions; None with fewer than 10 groups.
+        error: the standard error of ``b - a`` over questions; None where a subset has fewer than 10 groups.
         groups: the parallel groups of the questions.
         shares: what each group adds to ``b - a``, shape (groups,).
         seeds: the variation over seeds; None where both sides are one model.
@@ -96,7 +95,7 @@ def difference(a: Sequence[Draws], b: Sequence[Draws]) -> Difference:
     first, second = sum(a[1:], start=a[0]) / len(a), sum(b[1:], start=b[0]) / len(b)
     groups = first.groups
     error = None
-    if len(groups) >= FEWEST_GROUPS:
+    if min(first.fewest, second.fewest) >= FEWEST_GROUPS:
         # The bootstrap's variance has n where an unbiased one has n - 1.
         error = float((second.values - first.values).std(ddof=1)) * sqrt(len(groups) / (len(groups) - 1))
     figures = [[each.figure for each in side] for side in (a, b)]

@@ -103,13 +103,13 @@ def _languages(part: Part, sides: Sides) -> Iterator[str]:
 
 
 def _line(part: Part, sides: Sides, language: str | None) -> Line:
-    setting, count = part.setting, len(part.benchmark.languages)
+    setting = part.setting
     subsets = [
         subset
         for subset in scores_of(sides.a[0], part.task, setting.metric)
         if language in {None, setting.languages_of(subset)[0]}
     ]
-    expected = setting.subset_count(count) // (1 if language is None else count)
+    expected = part.benchmark.subset_count(setting, language)
     a, b = ([draws_of(run, part.task, subsets, setting.metric) for run in side] for side in (sides.a, sides.b))
     missing = f"{len(subsets)} of {expected} subsets" if len(subsets) < expected else ""
     return Line(part, language, difference(a, b), missing)

@@ -6,6 +6,7 @@ computed twice and memory is bounded; pairs of languages cost a few comparisons 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -59,7 +60,7 @@ def query_consistency(
     every = reduce(join, queries)
     values = mean_rank_correlation(
         lambda rows: scorer.similarity(take_rows(every, rows.tolist()), corpus),
-        [group for table in tables.values() for (group,) in table.groups],
+        [(group, language) for language, table in tables.items() for (group,) in table.groups],
         tie_order(passage_ids),
         rows_at_once=max(1, SIMILARITIES_AT_ONCE // 4 // len(passage_ids)),  # they are copied while the best are found
     )
@@ -75,7 +76,7 @@ def query_consistency(
 
 def mean_rank_correlation(
     similarities: Callable[[Ints], Floats],
-    groups: Sequence[str],
+    versions: Sequence[tuple[str, str]],
     precedence: Ints,
     *,
     rows_at_once: int,
@@ -84,47 +85,50 @@ def mean_rank_correlation(
     """How alike the language versions of a question rank the pool (arXiv 2509.06195).
 
     For two versions: Spearman's correlation of their similarities over the union of their best k passages. A version's
-    value is the mean over the others.
+    value is the mean over the other languages, within which it is the mean over the versions that there are.
 
     Args:
         similarities: gives the similarities of some queries, by their numbers, to the whole pool: shape (queries asked
             for, passages).
-        groups: the question that each query is a version of.
+        versions: the question that each query is a version of, and its language.
         precedence: the place of each passage among equal similarities.
         rows_at_once: queries to have similarities of at a time; more if a question has more versions.
         depths: the k.
 
     Returns:
-        ``mrc_at_k`` to values in [-1, 1], shape (queries,); higher is more consistent. NaN for a query without another
-        version, or whose similarities to all those passages are equal.
+        ``mrc_at_k`` to values in [-1, 1], shape (queries,); higher is more consistent. NaN for a query without a
+        version in another language, or whose similarities to all those passages are equal.
     """
     depth = max(depths)
-    totals = {k: np.zeros(len(groups)) for k in depths}
-    counts = {k: np.zeros(len(groups)) for k in depths}
-    for members in _blocks(groups, rows_at_once):
-        rows = np.concatenate([np.array(versions) for versions in members])
+    totals = {k: np.zeros(len(versions)) for k in depths}
+    counts = {k: np.zeros(len(versions)) for k in depths}
+    alike = Counter(versions)
+    shares = np.array([1 / alike[version] for version in versions])
+    for members in _blocks(versions, rows_at_once):
+        rows = np.concatenate([np.array(each) for each in members])
         scores = similarities(rows)
         best = best_ranked(scores, precedence, min(depth, scores.shape[1]))
-        for pairs in _pairs(members):
+        for pairs in _pairs(members, [language for _, language in versions]):
             for k in depths:
                 values = _correlations(scores, best[:, :k], pairs)
                 defined = ~np.isnan(values)
-                for side in pairs.T:
-                    np.add.at(totals[k], rows[side[defined]], values[defined])
-                    np.add.at(counts[k], rows[side[defined]], 1)
+                one, other = rows[pairs[defined].T]
+                for side, weights in ((one, shares[other]), (other, shares[one])):
+                    np.add.at(totals[k], side, values[defined] * weights)
+                    np.add.at(counts[k], side, weights)
     with np.errstate(invalid="ignore"):
         return {f"mrc_at_{k}": totals[k] / counts[k] for k in depths}
 
 
-def _blocks(groups: Sequence[str], rows_at_once: int) -> Iterator[list[list[int]]]:
-    """The questions with several versions, as the numbers of these, so many versions at a time."""
-    versions: dict[str, list[int]] = {}
-    for row, group in enumerate(groups):
-        versions.setdefault(group, []).append(row)
+def _blocks(versions: Sequence[tuple[str, str]], rows_at_once: int) -> Iterator[list[list[int]]]:
+    """The questions in several languages, as the numbers of their versions, so many versions at a time."""
+    rows: dict[str, list[int]] = {}
+    for row, (group, _) in enumerate(versions):
+        rows.setdefault(group, []).append(row)
     block: list[list[int]] = []
     size = 0
-    for members in versions.values():
-        if len(members) < 2:
+    for members in rows.values():
+        if len({versions[row] for row in members}) < 2:
             continue
         if block and size + len(members) > rows_at_once:
             yield block
@@ -135,13 +139,17 @@ def _blocks(groups: Sequence[str], rows_at_once: int) -> Iterator[list[list[int]
         yield block
 
 
-def _pairs(members: Sequence[Sequence[int]]) -> Iterator[Ints]:
-    """All pairs of versions of one question, as places in the block; shape (at most so many, 2)."""
+def _pairs(members: Sequence[Sequence[int]], languages: Sequence[str]) -> Iterator[Ints]:
+    """All pairs of versions of one question in two languages, as places in the block; shape (at most so many, 2)."""
     pairs: list[tuple[int, int]] = []
     start = 0
-    for versions in members:
-        pairs += combinations(range(start, start + len(versions)), 2)
-        start += len(versions)
+    for rows in members:
+        pairs += [
+            (one, other)
+            for (one, row), (other, row_of_other) in combinations(enumerate(rows, start), 2)
+            if languages[row] != languages[row_of_other]
+        ]
+        start += len(rows)
         while len(pairs) >= _PAIRS_AT_ONCE:
             yield np.array(pairs[:_PAIRS_AT_ONCE])
             pairs = pairs[_PAIRS_AT_ONCE:]

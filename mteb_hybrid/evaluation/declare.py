@@ -118,8 +118,8 @@ def declare(benchmark: ParallelBenchmark, collection: ParallelCollection | None 
             without a relevant passage are left out, and so are settings without a subset.
 
     Returns:
-        The classes ``NAMEMonolingual``, ``NAMECrossLingual``, ``NAMEMultilingual``, ``NAMELanguageBias`` and, last,
-        the aggregate ``NAME``, the mean of the first three.
+        The classes ``NAMEMonolingual``, ``NAMECrossLingual``, ``NAMEMultilingual``, ``NAMELanguageBias`` (unless there
+        is one language only) and, last, the aggregate ``NAME``, the mean of the settings.
     """
     subsets = {setting: setting.subsets(benchmark.languages) for setting in Setting}
     if collection is not None:
@@ -138,16 +138,20 @@ def declare(benchmark: ParallelBenchmark, collection: ParallelCollection | None 
         for setting, members in subsets.items()
         if members
     ]
-    bias = parallel_task(
+    bias = [_language_bias(benchmark, subsets[Setting.MULTILINGUAL])] if len(benchmark.languages) > 1 else []
+    return (*settings, *bias, _aggregate(benchmark, settings))
+
+
+def _language_bias(benchmark: ParallelBenchmark, subsets: Mapping[str, Subset]) -> type[AbsTask]:
+    return parallel_task(
         benchmark,
         f"{benchmark.name}LanguageBias",
         Setting.MULTILINGUAL,
         description="How far the language of a passage decides its place in a pool of all languages: distance "
         "between the ranks of the parallel answers, scaled to [0, 1], higher is less biased.",
         main_score="rank_closeness",
-        subsets=subsets[Setting.MULTILINGUAL],
+        subsets=subsets,
     )
-    return (*settings, bias, _aggregate(benchmark, settings))
 
 
 def parallel_task(

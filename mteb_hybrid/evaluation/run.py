@@ -30,11 +30,13 @@ class RunNames:
 
     Attributes:
         model: ``organisation/name``.
-        benchmarks: such as ``XQuADR``; tasks that are no setting of a benchmark add none.
+        benchmarks: such as ``XQuADR``, or ``MIRACL``; of tasks that there are tables for.
+        others: a line for each of the other tasks: its main score.
     """
 
     model: str
     benchmarks: tuple[str, ...]
+    others: tuple[str, ...] = ()
 
 
 def select_tasks(
@@ -62,7 +64,8 @@ def select_tasks(
 
         own = collection_tasks(load_collection(data, name))
         register_tasks(own)
-        names = names or [own[-1].metadata.name, own[-2].metadata.name]
+        bias = [task.metadata.name for task in own if task.metadata.main_score == "rank_closeness"]
+        names = names or [own[-1].metadata.name, *bias]
     elif name is not None:
         raise HybridError("--name says what to call the tasks of --data; give --data as well")
     tasks: list[AbsTask] = []
@@ -131,8 +134,13 @@ def evaluate(
         prediction_folder=prediction_folder,
         show_progress_bar=show_progress_bar,
     )
-    names = dict.fromkeys(_benchmark(task.metadata.name) for task in tasks)
-    return RunNames(str(results.model_name), tuple(name for name in names if name))
+    mean = {result.task_name: result.get_score() for result in results.task_results}
+    others = tuple(
+        f"{name}: {task.metadata.main_score} {mean[name]:.3f}"
+        for task in tasks
+        if not _benchmark(task) and (name := task.metadata.name) in mean
+    )
+    return RunNames(str(results.model_name), tuple(dict.fromkeys(filter(None, map(_benchmark, tasks)))), others)
 
 
 def find_model(name: str) -> ModelMeta:
@@ -250,8 +258,18 @@ def _known_tasks() -> list[str]:
     return [task.metadata.name for task in mteb.get_tasks(exclude_superseded=False)]
 
 
-def _benchmark(task: str) -> str:
+def _benchmark(task: AbsTask) -> str:
+    """The benchmark in whose tables a task's figures are; empty if there is none."""
+    from mteb_hybrid.evaluation.declare import AbsTaskParallelAggregate
+    from mteb_hybrid.evaluation.task import AbsTaskParallelRetrieval
+    from mteb_hybrid.reporting.miracl import TITLE
+    from mteb_hybrid.reporting.results import OTHER_TASKS
     from mteb_hybrid.reporting.settings import split_task_name
 
-    parts = split_task_name(task)
-    return parts[0] if parts else task
+    name = task.metadata.name
+    if name in OTHER_TASKS:
+        return TITLE
+    if isinstance(task, AbsTaskParallelAggregate):
+        return name
+    parts = split_task_name(name) if isinstance(task, AbsTaskParallelRetrieval) else None
+    return parts[0] if parts else ""

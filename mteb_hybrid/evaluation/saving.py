@@ -52,14 +52,19 @@ class Saving:
         Returns:
             All of them if they are due; else those that were given last, to be passed over by ``write``.
         """
-        subsets = sum(map(len, scores.values()))
+        name, subsets = task.metadata.name, sum(map(len, scores.values()))
+        known = self._tasks.get(name)
+        if known is not None and subsets < known.subsets:  # of the run's next model
+            self._end(name)
+            known = None
         if subsets <= ALWAYS or not _is_ours(task):
             return make()
-        known = self._tasks.get(task.metadata.name)
-        complete = subsets >= len(task.hf_subsets) * len(task.eval_splits)
-        if known is None or complete or subsets >= known.subsets * GROWTH:
+        if subsets >= len(task.hf_subsets) * len(task.eval_splits):
+            self._tasks.pop(name, None)
+            return make()
+        if known is None or subsets >= known.subsets * GROWTH:
             made = make()
-            self._tasks[task.metadata.name] = _Task(subsets, made, write=known.write if known else None)
+            self._tasks[name] = _Task(subsets, made, write=known.write if known else None)
             return made
         known.pending = make
         return known.result
@@ -75,11 +80,14 @@ class Saving:
 
     def finish(self) -> None:
         """Write what was not due; a run that fails has a fault of its own to tell."""
-        for task in self._tasks.values():
-            if task.pending is not None and task.write is not None:
-                with suppress(Exception):
-                    task.write(task.pending())
-        self._tasks.clear()
+        for name in list(self._tasks):
+            self._end(name)
+
+    def _end(self, name: str) -> None:
+        task = self._tasks.pop(name)
+        if task.pending is not None and task.write is not None:
+            with suppress(Exception):
+                task.write(task.pending())
 
 
 def _is_ours(task: AbsTask) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,6 +18,7 @@ from mteb.types import PromptType
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from mteb_hybrid.alone import alone
 from mteb_hybrid.errors import HybridError, one_line
 from mteb_hybrid.evaluation.dense import as_numpy, model_name
 from mteb_hybrid.evaluation.encodings import ByLanguage, EncodingContext, SharedEncodings, join, take_rows
@@ -96,29 +98,48 @@ def encode_collection(
     """
     processes = processes or Processes()
     try:
-        plan = _agree(data, model, folder, settings, processes, say)
-        made, encoder = VectorFolder(folder, plan), ShardEncoder(model, plan)
-        (folder / "vectors").mkdir(exist_ok=True)
-        missing = [shard for shard in plan.shards if not _is_there(made, shard)]
-        if processes.is_main and missing:
-            texts = sum(map(len, missing))
-            say(f"{texts:,} of {plan.queries + plan.passages:,} texts to encode, in {len(missing):,} shards")
-        processes.wait()  # all have seen the same missing before one writes
-        mine = processes.share(missing)
-        with tqdm(
-            total=sum(map(len, mine)), desc="encoding", unit=" texts", unit_scale=True, disable=not show_progress_bar
-        ) as bar:
-            for shard in mine:
-                save_array(made.vectors_file(shard), encoder.encode(shard, made.rows(shard, "text", "language")))
-                bar.update(len(shard))
-        processes.wait()
-        if processes.is_main and (missing or not (folder / MANIFEST).exists()):
-            _finish(made)
-        processes.wait()
+        with _alone(folder) if processes.is_main else nullcontext():
+            made = VectorFolder(folder, _agree(data, model, folder, settings, processes, say))
+            _encode_missing(made, model, processes, show_progress_bar, say)
         return made
     except OSError as error:
         fault = error.strerror or error
         raise HybridError(f"{folder}: {fault}; mend that, and the same command goes on where it was") from error
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    folder.mkdir(parents=True, exist_ok=True)
+    with alone(folder / MANIFEST, "choose another --output"):
+        yield
+
+
+def _encode_missing(
+    made: VectorFolder,
+    model: EncoderProtocol,
+    processes: Processes,
+    show_progress_bar: bool,
+    say: Callable[[str], None],
+) -> None:
+    """Encode the shards that are not there yet, each process its share, and write down what the whole folder holds."""
+    plan, encoder = made.plan, ShardEncoder(model, made.plan)
+    (made.path / "vectors").mkdir(exist_ok=True)
+    missing = [shard for shard in plan.shards if not _is_there(made, shard)]
+    if processes.is_main and missing:
+        texts = sum(map(len, missing))
+        say(f"{texts:,} of {plan.queries + plan.passages:,} texts to encode, in {len(missing):,} shards")
+    processes.wait()  # all have seen the same missing before one writes
+    mine = processes.share(missing)
+    with tqdm(
+        total=sum(map(len, mine)), desc="encoding", unit=" texts", unit_scale=True, disable=not show_progress_bar
+    ) as bar:
+        for shard in mine:
+            save_array(made.vectors_file(shard), encoder.encode(shard, made.rows(shard, "text", "language")))
+            bar.update(len(shard))
+    processes.wait()
+    if processes.is_main and (missing or not (made.path / MANIFEST).exists()):
+        _finish(made)
+    processes.wait()
 
 
 def _agree(
@@ -131,7 +152,6 @@ def _agree(
 ) -> Plan:
     """Lay the collection out, and write down what decides the vectors; the main process does, the others read it."""
     if processes.is_main:
-        folder.mkdir(parents=True, exist_ok=True)
         _prepare(data, model, folder, settings, say)
     processes.wait()
     return read_json(folder / PLAN, Plan)

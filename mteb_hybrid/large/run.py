@@ -9,15 +9,16 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from tqdm import tqdm
 
+from mteb_hybrid.alone import alone
 from mteb_hybrid.errors import HybridError
-from mteb_hybrid.large.folder import Manifest, VectorFolder, open_folder
+from mteb_hybrid.large.folder import MANIFEST, Manifest, VectorFolder, open_folder
 from mteb_hybrid.large.memory import bytes_of
 from mteb_hybrid.large.scores import LanguageScores, mean_scores, scores_by_language
 from mteb_hybrid.large.search import Kind, SearchReport, check_memory, search
@@ -134,16 +135,28 @@ def rank(
         check_memory(kind, folder, allowed, top)
     if checksums:
         folder.check_sums(manifest)
-    begun = time.perf_counter()
-    queries = read_queries(folder)
-    bar = partial(tqdm, disable=not show_progress_bar)
-    rankings = rank_folder(folder, queries, memory=allowed, depth=max(top, 10), bar=bar)
-    seconds = time.perf_counter() - begun
-    scores = scores_by_language(queries, rankings)
-    with _nothing_printed():  # faiss tells of its files on standard output
-        reports = [search(kind, folder, queries, rankings, top) for kind in dict.fromkeys(indexes)]
+    with _alone(path):
+        begun = time.perf_counter()
+        queries = read_queries(folder)
+        bar = partial(tqdm, disable=not show_progress_bar)
+        rankings = rank_folder(folder, queries, memory=allowed, depth=max(top, 10), bar=bar)
+        seconds = time.perf_counter() - begun
+        scores = scores_by_language(queries, rankings)
+        with _nothing_printed():  # faiss tells of its files on standard output
+            reports = [search(kind, folder, queries, rankings, top) for kind in dict.fromkeys(indexes)]
     _write(file, manifest, scores, reports, {"memory": allowed, "seconds": round(seconds, 3)})
     return render(rank_tables(manifest.plan, scores, reports), format)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    with ExitStack() as held:
+        try:
+            held.enter_context(alone(folder / MANIFEST))
+        except OSError as error:
+            fault = error.strerror or error
+            raise HybridError(f"{folder}: {fault}; mend that, and the same command goes on where it was") from None
+        yield
 
 
 @contextmanager

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mteb_hybrid.reporting.published import published_languages
 from mteb_hybrid.reporting.results import ModelResults, unknown
-from mteb_hybrid.reporting.settings import Setting, split_task_name
+from mteb_hybrid.reporting.settings import RETRIEVAL_SETTINGS, Setting, split_task_name
 
 _TITLES = {"XQuADR": "XQuAD-R", "MLQAR": "MLQA-R"}
 # Other names of data sets that hold the same texts.
 _XQUAD = {f"{name}{part}" for name in ("XQuADR", "MLIRXQuAD") for part in ("", *(each.value for each in Setting))}
 _SAME_TEXTS = {
-    "XQuADR": {"XQuAD", "XQuADRetrieval", *_XQUAD},
+    "XQuADR": {"XQuAD", "XQuADRetrieval", "XQuADRXtremeR", *_XQUAD},
     "MLIRXQuAD": {"XQuAD", "XQuAD-R", "XQuADRetrieval", "XQuADRXtremeR", *_XQUAD},
     "MLQAR": {"MLQA", "MLQARetrieval"},
     "MLIRMLQA": {"MLQA", "MLQARetrieval"},
@@ -29,15 +29,22 @@ class Benchmark:
     Attributes:
         name: as in its tasks' names, such as ``XQuADR``.
         languages: the tags of all its languages, sorted.
+        subsets: what a whole run of each setting has; by default every language asks, and every language answers.
     """
 
     name: str
     languages: tuple[str, ...]
+    subsets: Mapping[Setting, frozenset[str]] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def title(self) -> str:
         """The name to show."""
         return _TITLES.get(self.name, self.name)
+
+    def subset_count(self, setting: Setting, language: str | None = None) -> int:
+        """How many subsets a whole run of a setting has, of all query languages or of one."""
+        names = self.subsets.get(setting) or setting.subset_names(self.languages, self.languages)
+        return sum(language in {None, setting.languages_of(name)[0]} for name in names)
 
     @property
     def data_names(self) -> frozenset[str]:
@@ -50,12 +57,14 @@ def find_benchmarks(runs: Sequence[ModelResults]) -> dict[str, Benchmark]:
     """Return the benchmarks that any of the runs has results of, those with published figures first.
 
     A benchmark's languages are those that any run's subsets name, and for a benchmark with published
-    figures at least the languages of these, so that a partial run shows as partial.
+    figures at least the languages of these, so that a partial run shows as partial. Of any other a whole run has what
+    a run had that came to the mean of the settings; or else, as languages may lack queries or passages, what there is
+    for those seen to ask and those seen to answer.
     """
     names = {split[0] for run in runs for task in run.subsets if (split := split_task_name(task))}
     known_first = [name for name in _TITLES if name in names]
     return {
-        name: Benchmark(name, tuple(sorted(_languages(runs, name))))
+        name: Benchmark(name, tuple(sorted(_languages(runs, name))), _subsets(runs, name))
         for name in [*known_first, *sorted(names - {*_TITLES})]
     }
 
@@ -80,3 +89,26 @@ def _languages(runs: Sequence[ModelResults], benchmark: str) -> set[str]:
             for subset in run.subsets.get(setting.task_name(benchmark), {}):
                 languages.update(setting.languages_of(subset))
     return languages
+
+
+def _subsets(runs: Sequence[ModelResults], benchmark: str) -> dict[Setting, frozenset[str]]:
+    if published_languages(benchmark):
+        return {}
+    there = {setting: _there(runs, setting.task_name(benchmark)) for setting in Setting}
+    whole = [run for run in runs if (run.folder / f"{benchmark}.json").is_file()]
+    if whole:
+        had = {setting: _there(whole, setting.task_name(benchmark)) for setting in RETRIEVAL_SETTINGS}
+        return had | {Setting.LANGUAGE_BIAS: had[Setting.MULTILINGUAL]}
+    named = [setting.languages_of(name) for setting, names in there.items() for name in names]
+    asked = {languages[0] for languages in named}
+    # A pool of all languages does not say which of them have passages.
+    answering = {
+        setting.languages_of(name)[-1]
+        for setting in (Setting.MONOLINGUAL, Setting.CROSS_LINGUAL)
+        for name in there[setting]
+    }
+    return {setting: setting.subset_names(asked, answering or asked) for setting in Setting}
+
+
+def _there(runs: Sequence[ModelResults], task: str) -> frozenset[str]:
+    return frozenset(subset for run in runs for subset in run.subsets.get(task, {}))

@@ -48,7 +48,7 @@ def setting_cell(run: ModelResults, benchmark: Benchmark, setting: Setting, metr
     """
     metric = metric or setting.metric
     scores = _scores(run, benchmark, setting, metric)
-    expected = setting.subset_count(len(benchmark.languages))
+    expected = benchmark.subset_count(setting)
     return _mean(scores, expected, lambda: _draw(run, benchmark, setting, metric, scores))
 
 
@@ -56,7 +56,7 @@ def language_cell(run: ModelResults, benchmark: Benchmark, setting: Setting, lan
     """Return a run's figure of one query language in a setting: the mean over that language's subsets."""
     every = _scores(run, benchmark, setting, setting.metric)
     scores = {subset: value for subset, value in every.items() if setting.languages_of(subset)[0] == language}
-    expected = setting.subset_count(len(benchmark.languages)) // len(benchmark.languages)
+    expected = benchmark.subset_count(setting, language)
     return _mean(scores, expected, lambda: _draw(run, benchmark, setting, setting.metric, scores))
 
 

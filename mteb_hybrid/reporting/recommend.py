@@ -1,6 +1,6 @@
 """Which remedy for language bias to take: derived from rows of measured remedies by one rule.
 
-The rule, for each benchmark on its own, with a margin of mean average precision (MAP):
+The rule, for each benchmark and each base model on its own, with a margin of mean average precision (MAP):
 
 1. Rows that differ in the seed alone are one remedy; its figures are their means.
 2. A remedy is ruled out if it loses more than the margin of monolingual MAP against the untrained model. The untrained
@@ -79,6 +79,7 @@ class Recommendation:
 
     Attributes:
         task: the benchmark.
+        base: the model that training began with, where there are rows of several; else None.
         remedies: all remedies, the untrained model first, then by multilingual MAP.
         best: the remedy to take; the untrained model where nothing helps.
         without_training: the same among the remedies that train nothing.
@@ -88,6 +89,7 @@ class Recommendation:
     """
 
     task: str
+    base: str | None
     remedies: tuple[MeasuredRemedy, ...]
     best: MeasuredRemedy
     without_training: MeasuredRemedy
@@ -99,7 +101,7 @@ class Recommendation:
 def recommend(
     rows: Sequence[RemedyRow], task: str | None = None, *, margin: float = MARGIN, format: Format = "terminal"
 ) -> str:
-    """Return a table of all remedies and the recommendation, for each benchmark.
+    """Return a table of all remedies and the recommendation, for each benchmark and base model.
 
     Args:
         rows: measured remedies.
@@ -118,26 +120,35 @@ def recommend(
     tasks = list(dict.fromkeys(row.task for row in rows))
     if task is not None and task not in tasks:
         raise unknown("benchmark", task, tasks)
-    chosen = [derive(rows, each, margin) for each in tasks if task in {None, each}]
+    chosen = [derive(rows, each, margin, base) for each in tasks if task in {None, each} for base in _bases(rows, each)]
     return render([_table(each, margin) for each in chosen], format)
 
 
-def derive(rows: Iterable[RemedyRow], task: str, margin: float = MARGIN) -> Recommendation:
+def _bases(rows: Sequence[RemedyRow], task: str) -> list[str | None]:
+    """The base models that something was done to, if the rows are of several; else None, for all rows."""
+    known = {row.base for row in rows if row.task == task and row.base is not None}
+    if len(known) < 2:
+        return [None]
+    return list(dict.fromkeys(row.base for row in rows if row.task == task and row.strategy != UNTRAINED)) or [None]
+
+
+def derive(rows: Iterable[RemedyRow], task: str, margin: float = MARGIN, base: str | None = None) -> Recommendation:
     """Apply the rule to the rows of one benchmark.
 
     Args:
         rows: measured remedies; rows of other benchmarks are passed over.
         task: the benchmark.
         margin: of mean average precision.
+        base: the model that training began with, where rows of others are to be passed over.
 
     Raises:
         HybridError: there is no row of the untrained model, or there are two of one remedy and seed.
     """
-    remedies = _measured([row for row in rows if row.task == task])
+    remedies = _measured([row for row in rows if row.task == task and base in {None, row.base}])
     untrained = next((remedy for remedy in remedies if remedy.is_untrained), None)
     if untrained is None:
         raise HybridError(
-            f"the rows of {one_line(task, 80)} have none of the untrained model (strategy {UNTRAINED!r}), which "
+            f"the rows of {_about(task, base)} have none of the untrained model (strategy {UNTRAINED!r}), which "
             "remedies are compared with; measure it, and add its row"
         )
     least = untrained.monolingual - margin - _ROUNDING
@@ -146,6 +157,7 @@ def derive(rows: Iterable[RemedyRow], task: str, margin: float = MARGIN) -> Reco
     without = [remedy for remedy in allowed if remedy.is_untrained or not remedy.steps]
     return Recommendation(
         task=task,
+        base=base,
         remedies=tuple(sorted(remedies, key=lambda remedy: (not remedy.is_untrained, -remedy.multilingual))),
         best=_cheapest(equal),
         without_training=_cheapest(_equal(without, margin)),
@@ -196,29 +208,30 @@ def _dominates(other: MeasuredRemedy, remedy: MeasuredRemedy) -> bool:
 
 def _measured(rows: Sequence[RemedyRow]) -> list[MeasuredRemedy]:
     """One remedy for the rows that differ in the seed alone, in the order of the first of each."""
-    steps: dict[tuple[str, float | None, str], set[int | None]] = {}
-    groups: dict[tuple[str, float | None, str, int | None], dict[int | None, RemedyRow]] = {}
+    amounts: dict[tuple[str, float | None, str], set[tuple[int | None, int | None]]] = {}
+    groups: dict[tuple[str, float | None, str, int | None, int | None], dict[int | None, RemedyRow]] = {}
     for row in map(_plain, rows):
         if row.monolingual is None or row.multilingual is None:
-            raise HybridError(f"a row of {row.task} lacks a figure: {_name(row, True)}, monolingual or multilingual")
+            raise HybridError(f"a row of {row.task} lacks a figure: {_name(row)}, monolingual or multilingual")
         kind = (row.strategy, row.alpha, variant_of(row))
-        steps.setdefault(kind, set()).add(row.steps)
-        seeds = groups.setdefault((*kind, row.steps), {})
+        amounts.setdefault(kind, set()).add((row.steps, row.pairs))
+        seeds = groups.setdefault((*kind, row.steps, row.pairs), {})
         if row.seed in seeds:
             raise HybridError(
-                f"two rows of {row.task} are of {_name(row, True)} with seed {row.seed}; keep one, and rows of "
+                f"two rows of {row.task} are of {_name(row)} with seed {row.seed}; keep one, and rows of "
                 "another model in a file of their own"
             )
         seeds[row.seed] = row
-    return [_mean(list(seeds.values()), len(steps[key[:3]]) > 1) for key, seeds in groups.items()]
+    told = {kind: [len(set(each)) > 1 for each in zip(*there, strict=True)] for kind, there in amounts.items()}
+    return [_mean(list(seeds.values()), *told[key[:3]]) for key, seeds in groups.items()]
 
 
 def _plain(row: RemedyRow) -> RemedyRow:
     """The untrained model has no settings, whatever its row says."""
-    return row.model_copy(update={"alpha": None, "steps": 0}) if row.strategy == UNTRAINED else row
+    return row.model_copy(update={"alpha": None, "steps": 0, "pairs": None}) if row.strategy == UNTRAINED else row
 
 
-def _name(row: RemedyRow, with_steps: bool) -> str:
+def _name(row: RemedyRow, with_steps: bool = True, with_pairs: bool = True) -> str:
     parts = [one_line(row.strategy, 60)]
     if row.alpha is not None:
         parts.append(f"alpha {row.alpha:g}")
@@ -226,12 +239,14 @@ def _name(row: RemedyRow, with_steps: bool) -> str:
         parts.append(variant)
     if with_steps and row.steps:
         parts.append(f"{row.steps:,} steps")
+    if with_pairs and row.pairs:
+        parts.append(f"{row.pairs:,} pairs")
     return ", ".join(parts)
 
 
-def _mean(rows: Sequence[RemedyRow], with_steps: bool) -> MeasuredRemedy:
+def _mean(rows: Sequence[RemedyRow], with_steps: bool, with_pairs: bool) -> MeasuredRemedy:
     return MeasuredRemedy(
-        name=_name(rows[0], with_steps),
+        name=_name(rows[0], with_steps, with_pairs),
         is_untrained=rows[0].strategy == UNTRAINED,
         steps=rows[0].steps,
         seconds=_mean_of([row.seconds for row in rows]),
@@ -269,11 +284,15 @@ def _table(found: Recommendation, margin: float) -> Table:
     ]
     shown = [(column, of) for column, of in columns if any(of(each) is not None for each in found.remedies)]
     return Table(
-        title=f"Remedies for language bias on {found.task}",
+        title=f"Remedies for language bias on {_about(found.task, found.base)}",
         columns=tuple(column for column, _ in shown),
         rows=tuple(Row(each.name, tuple(Cell(of(each)) for _, of in shown)) for each in found.remedies),
         notes=tuple(_notes(found, margin)),
     )
+
+
+def _about(task: str, base: str | None) -> str:
+    return one_line(task, 80) if base is None else f"{one_line(task, 80)}, trained from {one_line(base, 120)}"
 
 
 def _notes(found: Recommendation, margin: float) -> Iterator[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,9 +27,13 @@ if TYPE_CHECKING:
 DRAWS = 1000
 """How often all groups are drawn; half-widths are then good to about 2 %."""
 
+FEWEST_GROUPS = 10
+"""With fewer in a subset the bootstrap's standard error says little, so none is given."""
+
 EXPLANATION = (
     "± is half the width of the 95 % confidence interval over questions: 1.96 standard errors by the bootstrap, which "
-    f"draws parallel groups of questions ({DRAWS:,} draws)."
+    f"draws parallel groups of questions ({DRAWS:,} draws); none is given where a subset has fewer than "
+    f"{FEWEST_GROUPS} groups."
 )
 
 KEYS = ("hf_subset", "query", "group")
@@ -51,12 +55,14 @@ class Draws:
         groups: the parallel groups of its questions, sorted.
         shares: what each group adds to the figure, shape (groups,); their sum is the figure itself.
         queries: tells apart what figures are of: two of the same are of the same queries of the same data.
+        fewest: the parallel groups of the subset that has the fewest.
     """
 
     values: Floats
     groups: tuple[str, ...]
     shares: Floats
     queries: tuple[str, ...]
+    fewest: int
 
     @property
     def figure(self) -> float:
@@ -67,11 +73,12 @@ class Draws:
         """The sum of two figures."""
         groups = self.groups if self.groups == other.groups else tuple(sorted({*self.groups, *other.groups}))
         shares = self.shares_of(groups) + other.shares_of(groups)
-        return Draws(self.values + other.values, groups, shares, self.queries + other.queries)
+        fewest = min(self.fewest, other.fewest)
+        return Draws(self.values + other.values, groups, shares, self.queries + other.queries, fewest)
 
     def __truediv__(self, number: float) -> Draws:
         """The figure divided by a number."""
-        return Draws(self.values / number, self.groups, self.shares / number, self.queries)
+        return replace(self, values=self.values / number, shares=self.shares / number)
 
     def shares_of(self, groups: Sequence[str]) -> Floats:
         """Return what each of some groups adds, shape (groups,), 0 for one that the figure has not."""
@@ -109,9 +116,16 @@ def has_keys(schema: pa.Schema, names: Sequence[str] = KEYS) -> bool:
     )
 
 
-def margin(draws: Floats) -> float:
-    """Half the width of the 95 % confidence interval: 1.96 standard errors."""
-    return float(_NORMAL_95 * draws.std(ddof=1))
+def margin(draws: Draws, base: Draws | None = None) -> float | None:
+    """Half the width of the 95 % confidence interval of a figure, or of how far it is from another.
+
+    Returns:
+        1.96 standard errors; None where a subset has fewer than 10 parallel groups.
+    """
+    if min(draws.fewest, base.fewest if base else draws.fewest) < FEWEST_GROUPS:
+        return None
+    values = draws.values if base is None else draws.values - base.values
+    return float(_NORMAL_95 * values.std(ddof=1))
 
 
 def draw_mean(path: Path, subsets: Collection[str], metric: str) -> Draws | None:
@@ -142,6 +156,7 @@ def draw_mean(path: Path, subsets: Collection[str], metric: str) -> Draws | None
         groups,
         (sums[there] / counts.sum(axis=0)).mean(axis=1),
         (hashlib.sha256(of).hexdigest(),),
+        int(np.count_nonzero(counts, axis=0).min()),
     )
 
 
@@ -207,14 +222,17 @@ def _codes(column: Any, chosen: NDArray[np.bool_]) -> tuple[tuple[str, ...], NDA
 
 
 def _drawn_means(groups: Sequence[str], sums: Floats, counts: Floats) -> Floats:
-    """The mean over queries in each draw, shape (1000, subsets)."""
+    """The mean over queries in each draw, shape (1000, subsets); where none is drawn, that of all."""
     drawn_sums, drawn_counts = np.zeros((2, DRAWS, sums.shape[1]))
     for start in range(0, len(groups), _AT_ONCE):
         part = slice(start, start + _AT_ONCE)
         drawn = np.stack([_times_drawn(group) for group in groups[part]], axis=1).astype(np.float64)
         drawn_sums += drawn @ sums[part]
         drawn_counts += drawn @ counts[part]
-    drawn_sums /= np.maximum(drawn_counts, 1, out=drawn_counts)
+    none = drawn_counts == 0
+    drawn_sums[none] = np.broadcast_to(sums.sum(axis=0), none.shape)[none]
+    drawn_counts[none] = np.broadcast_to(counts.sum(axis=0), none.shape)[none]
+    drawn_sums /= drawn_counts
     return drawn_sums
 
 

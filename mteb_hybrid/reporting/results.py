@@ -63,7 +63,7 @@ def read_results(folder: Path) -> tuple[ModelResults, ...]:
     runs = [run for place, files in _task_files(folder).items() if (run := _read_run(place, files)).subsets]
     if not runs:
         raise HybridError(
-            f"{_shown(folder)} holds no results of this plugin's tasks; give the folder that mteb run "
+            f"{_shown(folder)} holds no results that there are tables for; give the folder that mteb run "
             "--output-folder wrote, or first run mteb run -m MODEL -t XQuADR --output-folder FOLDER"
         )
     return tuple(sorted(runs, key=lambda run: (run.model, run.revision)))

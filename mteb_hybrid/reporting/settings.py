@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from enum import Enum
 from functools import lru_cache
 
@@ -28,9 +29,21 @@ class Setting(Enum):
         """Return the name of this setting's task of a benchmark."""
         return benchmark + self.value
 
-    def subset_count(self, languages: int) -> int:
-        """Return how many subsets a whole run has, given the number of languages."""
-        return languages * (languages - 1) if self is Setting.CROSS_LINGUAL else languages
+    def subset_names(self, asked: Collection[str], answering: Collection[str]) -> frozenset[str]:
+        """Return the subsets of a whole run.
+
+        Args:
+            asked: the languages that have queries.
+            answering: the languages that have passages.
+        """
+        queries, passages = ({tag.replace("-", "_") for tag in tags} for tags in (asked, answering))
+        match self:
+            case Setting.MONOLINGUAL:
+                return frozenset(f"{tag}-{tag}" for tag in queries & passages)
+            case Setting.CROSS_LINGUAL:
+                return frozenset(f"{one}-{other}" for one in queries for other in passages if one != other)
+            case _:
+                return frozenset(f"{tag}-all" for tag in queries)
 
     def languages_of(self, subset: str) -> tuple[str, ...]:
         """Return the languages that a subset's name holds, the query language first.

@@ -190,7 +190,7 @@ def with_margins(table: Table, baseline: str | None = None) -> Table:
     base = next((row for row in table.rows if row.label == baseline), None)
     drawn = [cell.draw() for cell in base.cells] if base else [None] * len(table.columns)
     rows = tuple(replace(row, cells=tuple(map(_with_margin, row.cells, drawn))) for row in table.rows)
-    if all(cell.margin is None for row in rows for cell in row.cells):
+    if all(cell.draw() is None for row in rows for cell in row.cells):
         return replace(table, notes=(*table.notes, footnotes.NO_MARGINS))
     marked = mark(replace(table, rows=rows), baseline)
     return replace(marked, notes=(EXPLANATION, *marked.notes))
@@ -202,8 +202,8 @@ def _with_margin(cell: Cell, base: Draws | None) -> Cell:
     drawn = cell.draw()
     if drawn is None:
         return cell
-    change = margin(drawn.values - base.values) if cell.change is not None and base is not None else None
-    return replace(cell, margin=margin(drawn.values), change_margin=change)
+    change = margin(drawn, base) if cell.change is not None and base is not None else None
+    return replace(cell, margin=margin(drawn), change_margin=change)
 
 
 def row_labels(results: Sequence[ModelResults]) -> list[str]:

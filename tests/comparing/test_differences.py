@@ -33,7 +33,7 @@ def draws(path: Path, subset: str) -> Draws:
 def certain(figure: float, groups: int = 20) -> Draws:
     """A figure that is the same whatever the questions."""
     names = tuple(f"g{number}" for number in range(groups))
-    return Draws(np.full(DRAWS, figure), names, np.full(groups, figure / groups), ("q",))
+    return Draws(np.full(DRAWS, figure), names, np.full(groups, figure / groups), ("q",), groups)
 
 
 def test_over_questions_it_is_the_paired_t_interval(tmp_path: Path) -> None:

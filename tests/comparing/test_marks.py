@@ -20,7 +20,7 @@ NOISE = np.random.default_rng(5).normal(0, 0.05, 200) - np.random.default_rng(5)
 
 
 def cell(scores: np.ndarray, base: np.ndarray | None = None, queries: str = "q", note: str = "") -> Cell:
-    draws = Draws(np.zeros(DRAWS), GROUPS, scores / len(scores), (queries,))
+    draws = Draws(np.zeros(DRAWS), GROUPS, scores / len(scores), (queries,), len(GROUPS))
     change = None if base is None else float(scores.mean() - base.mean())
     return Cell(float(scores.mean()), note, change, draw=lambda: draws)
 

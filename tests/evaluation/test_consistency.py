@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import combinations
 
 import numpy as np
@@ -16,12 +17,14 @@ from mteb_hybrid.evaluation.ranking import tie_order
 IDS = [f"{row:03d}" for row in range(8)]
 
 
-def consistency(scores: list[list[float]], groups: str, k: int, rows_at_once: int = 100) -> list[float]:
+def consistency(
+    scores: list[list[float]], groups: str, k: int, rows_at_once: int = 100, languages: str = "abcdefghijkl"
+) -> list[float]:
+    """The rows' values; by default each is in a language of its own."""
     matrix = np.array(scores)
     given_ids = tie_order(IDS[: matrix.shape[1]])
-    found = mean_rank_correlation(
-        lambda rows: matrix[rows], list(groups), given_ids, rows_at_once=rows_at_once, depths=[k]
-    )
+    versions = list(zip(groups, languages, strict=False))
+    found = mean_rank_correlation(lambda rows: matrix[rows], versions, given_ids, rows_at_once=rows_at_once, depths=[k])
     return found[f"mrc_at_{k}"].tolist()
 
 
@@ -47,6 +50,13 @@ def test_a_version_is_compared_with_each_other_one() -> None:
     assert consistency(scores, "qqq", 3) == pytest.approx([0, 0, -1])
 
 
+def test_versions_in_one_language_are_not_compared() -> None:
+    assert np.isnan(consistency([[3, 2, 1], [1, 2, 3]], "qq", 3, languages="ee")).all()
+    # the first agrees with one of the English ones and not with the other, and with the French one: (0 + 1) / 2
+    scores = [[3, 2, 1], [3, 2, 1], [1, 2, 3], [3, 2, 1]]
+    assert consistency(scores, "qqqq", 3, languages="deef") == pytest.approx([0.5, 1, -1, 0.5])
+
+
 def test_without_another_version_or_a_difference_there_is_no_value() -> None:
     values = consistency([[3, 2, 1], [3, 2, 1], [1, 2, 3], [1, 1, 1], [1, 2, 3]], "aabcc", 3)
     assert values[:2] == pytest.approx([1, 1])
@@ -60,18 +70,23 @@ def test_as_scipy_computes_it(data: st.DataObject, passages: int, k: int, rows_a
     groups = data.draw(st.text("abcd", min_size=1, max_size=12))
     row = st.lists(st.integers(0, 6), min_size=passages, max_size=passages)  # few values, so that some are equal
     scores = np.array([data.draw(row) for _ in groups], dtype=np.float32)
-    found = consistency(scores.tolist(), groups, k, rows_at_once)
+    languages = data.draw(st.text("xyz", min_size=len(groups), max_size=len(groups)))
+    found = consistency(scores.tolist(), groups, k, rows_at_once, languages)
+    alike = Counter(zip(groups, languages, strict=True))
     best = [  # the greater id first among equals
         set(sorted(range(passages), key=lambda passage: (values[passage], passage), reverse=True)[:k])
         for values in scores
     ]
-    expected: dict[int, list[float]] = {row: [] for row in range(len(groups))}
+    expected: dict[int, list[tuple[float, float]]] = {row: [] for row in range(len(groups))}
     for a, b in combinations(range(len(groups)), 2):
-        if groups[a] == groups[b]:
+        if groups[a] == groups[b] and languages[a] != languages[b]:
             union = sorted(best[a] | best[b])
             first, second = scores[a, union], scores[b, union]
             if len(set(first)) > 1 and len(set(second)) > 1:
-                for side in (a, b):
-                    expected[side].append(float(spearmanr(first, second).statistic))
+                for side, other in ((a, b), (b, a)):
+                    weight = 1 / alike[groups[other], languages[other]]
+                    expected[side].append((float(spearmanr(first, second).statistic), weight))
     for row_, values in expected.items():
-        assert found[row_] == pytest.approx(np.mean(values) if values else np.nan, abs=1e-9, nan_ok=True)
+        of_row, weights = np.array(values).reshape(-1, 2).T
+        mean = np.average(of_row, weights=weights) if values else np.nan
+        assert found[row_] == pytest.approx(mean, abs=1e-9, nan_ok=True)

@@ -1,13 +1,14 @@
-"""Finding models to run."""
+"""Finding models to run, and the tables to print."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import mteb
 import pytest
 
 from mteb_hybrid.errors import HybridError
-from mteb_hybrid.evaluation.run import find_model
+from mteb_hybrid.evaluation.run import _benchmark, find_model
 from mteb_hybrid.models import add_model
 from mteb_hybrid.registry import register
 from mteb_hybrid.tiny import tiny_encoder
@@ -26,3 +27,20 @@ def test_a_short_name_goes_before_a_folder_of_that_name(tmp_path: Path, monkeypa
     register()
     assert find_model("ours").revision == named.revision
     assert find_model("ours").name == "local/ours"
+
+
+@pytest.mark.parametrize(
+    ("task", "benchmark"),
+    [
+        ("XQuADR", "XQuADR"),
+        ("XQuADRCrossLingual", "XQuADR"),
+        ("MLQARLanguageBias", "MLQAR"),
+        ("MIRACLRetrieval", "MIRACL"),
+        ("MIRACLRetrievalHardNegatives", "MIRACL"),
+        ("XQuADRXtremeR", ""),
+        ("NFCorpus", ""),
+    ],
+)
+def test_the_benchmark_that_has_tables_of_a_task(task: str, benchmark: str) -> None:
+    register()
+    assert _benchmark(mteb.get_task(task)) == benchmark

@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mteb_hybrid.alone import alone
 from mteb_hybrid.data.world import generate_world
 from mteb_hybrid.errors import HybridError
 from mteb_hybrid.large import encode as encode_module
 from mteb_hybrid.large.encode import EncodeSettings, encode_collection
-from mteb_hybrid.large.folder import VectorFolder, open_folder
+from mteb_hybrid.large.folder import MANIFEST, VectorFolder, open_folder
 from mteb_hybrid.large.processes import Processes, this_process
 from mteb_hybrid.registry import register
 from tests.evaluation.encoders import HashEncoder, SparseHashEncoder
@@ -276,6 +277,15 @@ def refused(data: Path, folder: Path, model: Any = None, settings: EncodeSetting
         encode_collection(data, model or HashEncoder(), folder, settings)
     assert "\n" not in str(caught.value)
     return str(caught.value)
+
+
+def test_two_are_not_at_one_folder_at_once(data: Path, tmp_path: Path) -> None:
+    made = tmp_path / "vectors"
+    made.mkdir()
+    with alone(made / MANIFEST), pytest.raises(HybridError, match=r"^another process is at work on .*another --output"):
+        encoded(data, made)
+    assert list(made.iterdir()) == []
+    assert (encoded(data, made).path / MANIFEST).exists()
 
 
 def test_a_folder_of_other_vectors_is_left_as_it_is(data: Path, tmp_path: Path) -> None:

@@ -16,12 +16,13 @@ import numpy as np
 import pytest
 from tqdm import tqdm
 
+from mteb_hybrid.alone import alone
 from mteb_hybrid.errors import HybridError
 from mteb_hybrid.evaluation.ranking import Ranking, Relevance
 from mteb_hybrid.evaluation.ranking import rank as rank_matrix
 from mteb_hybrid.large import memory
 from mteb_hybrid.large import rank as rank_module
-from mteb_hybrid.large.folder import VectorFolder, open_folder
+from mteb_hybrid.large.folder import MANIFEST, VectorFolder, open_folder
 from mteb_hybrid.large.memory import bytes_of
 from mteb_hybrid.large.queries import read_queries
 from mteb_hybrid.large.rank import join, rank_folder
@@ -253,6 +254,12 @@ def test_a_damaged_part_of_the_ranks(pool: VectorFolder) -> None:
 def test_what_is_no_folder_of_vectors(tmp_path: Path) -> None:
     assert "mteb-hybrid encode DATA" in refused(tmp_path / "nowhere")
     assert "has no vectors" in refused(tmp_path)
+
+
+def test_two_are_not_at_one_folder_at_once(pool: VectorFolder) -> None:
+    with alone(pool.path / MANIFEST), pytest.raises(HybridError, match=r"^another process is at work on .*wait until"):
+        rank(pool.path)
+    assert not (pool.path / "scores.json").exists()
 
 
 def test_an_output_that_cannot_be_written(pool: VectorFolder, tmp_path: Path) -> None:

@@ -132,6 +132,38 @@ def test_settings_are_remedies_of_their_own() -> None:
     ]
 
 
+def test_amounts_of_data_are_remedies_of_their_own() -> None:
+    rows = [
+        row("untrained"),
+        *(row("hybrid", pairs=1000, seed=seed, multilingual=0.45) for seed in (1, 2)),
+        *(row("hybrid", pairs=100_000, seed=seed, multilingual=0.6) for seed in (1, 2)),
+    ]
+    found = derive(rows, "Toy")
+    assert [(remedy.name, remedy.seeds) for remedy in found.remedies] == [
+        ("untrained", 1),
+        ("hybrid, 100,000 pairs", 2),
+        ("hybrid, 1,000 pairs", 2),
+    ]
+    assert found.best.multilingual == pytest.approx(0.6)
+
+
+def test_each_base_model_has_its_recommendation() -> None:
+    rows = [
+        row("untrained", base="small"),
+        row("hybrid", base="small", seed=1, multilingual=0.5),
+        row("untrained", base="large", multilingual=0.7),
+        row("hybrid", base="large", seed=1, multilingual=0.9),
+        row("untrained", base="LASER2", multilingual=0.8),  # to be seen in tables; nothing was done to it
+    ]
+    text = recommend(rows)
+    titles = [line for line in text.splitlines() if line.startswith("Remedies")]
+    assert titles == [f"Remedies for language bias on Toy, trained from {base}" for base in ("small", "large")]
+    assert text.count("Recommended: hybrid; multilingual MAP 0.500 (+0.100)") == 1
+    assert text.count("Recommended: hybrid; multilingual MAP 0.900 (+0.200)") == 1
+    with pytest.raises(HybridError, match="the rows of Toy, trained from large have none of the untrained model"):
+        recommend([each for each in rows if (each.base, each.strategy) != ("large", "untrained")])
+
+
 maps = st.floats(0, 1)
 
 

@@ -34,7 +34,7 @@ def test_of_one_subset_it_is_the_standard_error_of_the_mean(tmp_path: Path) -> N
     assert draws.values.shape == (DRAWS,)
     assert draws.values.mean() == pytest.approx(values.mean(), abs=0.002)
     assert draws.figure == pytest.approx(values.mean())
-    assert margin(draws.values) == pytest.approx(1.96 * standard_error(values), rel=0.08)
+    assert margin(draws) == pytest.approx(1.96 * standard_error(values), rel=0.08)
 
 
 def test_parallel_questions_are_no_independent_samples(tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_subsets_that_differ_average_out(tmp_path: Path) -> None:
     one, both = draw_mean(path, ["de-de"], "map"), draw_mean(path, ["de-de", "en-en"], "map")
     assert one is not None
     assert both is not None
-    assert margin(both.values) == pytest.approx(margin(one.values) / np.sqrt(2), rel=0.15)
+    assert margin(both) == pytest.approx((margin(one) or 0) / np.sqrt(2), rel=0.15)
 
 
 def test_the_draws_of_a_difference_are_the_differences_of_draws(tmp_path: Path) -> None:
@@ -68,8 +68,31 @@ def test_the_draws_of_a_difference_are_the_differences_of_draws(tmp_path: Path) 
     b = draw_mean(path, ["de-de"], "map")
     assert a is not None
     assert b is not None
-    assert margin(b.values - a.values) == pytest.approx(1.96 * standard_error(gains), rel=0.15)
-    assert margin(b.values - a.values) < margin(b.values) / 3
+    assert margin(b, a) == pytest.approx(1.96 * standard_error(gains), rel=0.15)
+    assert (margin(b, a) or 1) < (margin(b) or 0) / 3
+
+
+def test_a_draw_without_a_question_of_a_subset_leaves_its_mean_as_it_is(tmp_path: Path) -> None:
+    path = saved(tmp_path, {"de-de": np.ones(400), "sw-sw": np.ones(2)})
+    draws = draw_mean(path, ["de-de", "sw-sw"], "map")
+    assert draws is not None
+    np.testing.assert_array_equal(draws.values, np.ones(DRAWS))
+
+
+@pytest.mark.parametrize(("groups", "known"), [(9, False), (10, True)])
+def test_the_subset_with_the_fewest_groups_decides_whether_there_is_an_interval(
+    tmp_path: Path, groups: int, known: bool
+) -> None:
+    path = saved(tmp_path, {"de-de": RNG.random(400), "en-en": RNG.random(400), "sw-sw": RNG.random(groups)})
+    most = draw_mean(path, ["de-de", "en-en"], "map")
+    fewest = draw_mean(path, ["de-de", "sw-sw"], "map")
+    assert most is not None
+    assert fewest is not None
+    mean = (most + fewest) / 2
+    assert fewest.fewest == mean.fewest == groups
+    for interval in (margin(fewest), margin(mean), margin(most, fewest), margin(fewest, most)):
+        assert (interval is not None) is known
+    assert margin(most) is not None
 
 
 def test_what_each_group_adds_is_its_sum_over_the_size_of_its_subset(tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ def test_tasks_of_others_with_such_names_are_passed_over(
     tmp_path: Path, place: Path, task: str, subsets: Scores
 ) -> None:
     write_task(place, task, subsets)
-    with pytest.raises(HybridError, match="holds no results of this plugin's tasks"):
+    with pytest.raises(HybridError, match="holds no results that there are tables for"):
         read_results(tmp_path)
 
 

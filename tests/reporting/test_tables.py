@@ -342,11 +342,19 @@ def test_with_margins_what_is_significant_is_marked(tmp_path: Path) -> None:
 
 
 def test_the_mean_of_settings_has_a_margin_if_all_have_one(tmp_path: Path) -> None:
-    ours = with_query_scores(tmp_path, "ours", de_de=[0.0, 1.0, 1.0], en_en=[1.0, 0.0, 1.0])
+    ours = with_query_scores(tmp_path, "ours", de_de=[0.0, 1.0] * 5, en_en=[1.0, 0.5] * 5)
     ours = replace(ours, subsets=TOY)
     table = with_margins(summary(ours)[0])
     assert table.rows[0].cells[0].margin is not None
     assert table.rows[0].cells[-1].margin is None
+
+
+def test_a_few_questions_have_no_margins_and_the_note_says_why(tmp_path: Path) -> None:
+    table = with_margins(summary(with_query_scores(tmp_path, "few", de_de=[0.0, 1.0] * 5, en_en=[1.0, 0.0]))[0])
+    assert table.rows[0].cells[0].value == pytest.approx(0.5)
+    assert table.rows[0].cells[0].margin is None
+    assert NO_MARGINS not in table.notes
+    assert "none is given where a subset has fewer than 10 groups" in table.notes[0]
 
 
 def test_without_scores_of_single_queries_it_is_said() -> None:
