@@ -134,11 +134,11 @@ def evaluate(
         prediction_folder=prediction_folder,
         show_progress_bar=show_progress_bar,
     )
-    mean = {result.task_name: result.get_score() for result in results.task_results}
+    main_scores = {result.task_name: result.get_score() for result in results.task_results}
     others = tuple(
-        f"{name}: {task.metadata.main_score} {mean[name]:.3f}"
+        f"{name}: {task.metadata.main_score} {main_scores[name]:.3f}"
         for task in tasks
-        if not _benchmark(task) and (name := task.metadata.name) in mean
+        if not _benchmark(task) and (name := task.metadata.name) in main_scores
     )
     return RunNames(str(results.model_name), tuple(dict.fromkeys(filter(None, map(_benchmark, tasks)))), others)
 

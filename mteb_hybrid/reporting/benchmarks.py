@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from mteb_hybrid.reporting.published import published_languages
 from mteb_hybrid.reporting.results import ModelResults, unknown
-from mteb_hybrid.reporting.settings import RETRIEVAL_SETTINGS, Setting, split_task_name
+from mteb_hybrid.reporting.settings import Setting, split_task_name
 
 _TITLES = {"XQuADR": "XQuAD-R", "MLQAR": "MLQA-R"}
 # Other names of data sets that hold the same texts.
@@ -43,7 +43,7 @@ class Benchmark:
 
     def subset_count(self, setting: Setting, language: str | None = None) -> int:
         """How many subsets a whole run of a setting has, of all query languages or of one."""
-        names = self.subsets.get(setting) or setting.subset_names(self.languages, self.languages)
+        names = self.subsets.get(setting) or setting.subset_names(self.languages)
         return sum(language in {None, setting.languages_of(name)[0]} for name in names)
 
     @property
@@ -57,9 +57,8 @@ def find_benchmarks(runs: Sequence[ModelResults]) -> dict[str, Benchmark]:
     """Return the benchmarks that any of the runs has results of, those with published figures first.
 
     A benchmark's languages are those that any run's subsets name, and for a benchmark with published
-    figures at least the languages of these, so that a partial run shows as partial. Of any other a whole run has what
-    a run had that came to the mean of the settings; or else, as languages may lack queries or passages, what there is
-    for those seen to ask and those seen to answer.
+    figures at least the languages of these, so that a partial run shows as partial. Of any other, whose
+    languages may lack queries or passages, a whole run has what any has, once one came to the mean of the settings.
     """
     names = {split[0] for run in runs for task in run.subsets if (split := split_task_name(task))}
     known_first = [name for name in _TITLES if name in names]
@@ -92,22 +91,11 @@ def _languages(runs: Sequence[ModelResults], benchmark: str) -> set[str]:
 
 
 def _subsets(runs: Sequence[ModelResults], benchmark: str) -> dict[Setting, frozenset[str]]:
-    if published_languages(benchmark):
+    whole = any((run.folder / f"{benchmark}.json").is_file() for run in runs)
+    if published_languages(benchmark) or not whole:
         return {}
     there = {setting: _there(runs, setting.task_name(benchmark)) for setting in Setting}
-    whole = [run for run in runs if (run.folder / f"{benchmark}.json").is_file()]
-    if whole:
-        had = {setting: _there(whole, setting.task_name(benchmark)) for setting in RETRIEVAL_SETTINGS}
-        return had | {Setting.LANGUAGE_BIAS: had[Setting.MULTILINGUAL]}
-    named = [setting.languages_of(name) for setting, names in there.items() for name in names]
-    asked = {languages[0] for languages in named}
-    # A pool of all languages does not say which of them have passages.
-    answering = {
-        setting.languages_of(name)[-1]
-        for setting in (Setting.MONOLINGUAL, Setting.CROSS_LINGUAL)
-        for name in there[setting]
-    }
-    return {setting: setting.subset_names(asked, answering or asked) for setting in Setting}
+    return there | {Setting.LANGUAGE_BIAS: there[Setting.MULTILINGUAL]}
 
 
 def _there(runs: Sequence[ModelResults], task: str) -> frozenset[str]:

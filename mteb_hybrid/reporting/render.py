@@ -222,12 +222,15 @@ def _escape_markdown(text: str) -> str:
 def _csv(tables: Iterable[Table]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["table", "model", "column", "value", "margin", "note"])
+    writer.writerow(["table", "model", "column", "value", "margin", "change", "change_margin", "significant", "note"])
     for table in tables:
         for row in table.rows:
-            for column, cell in zip(table.columns, row.cells, strict=True):
-                figures = ("" if value is None else repr(value) for value in (cell.value, cell.margin))
-                writer.writerow([*map(_plain, (table.title, row.label, column.title)), *figures, cell.note])
+            for place, (column, cell) in enumerate(zip(table.columns, row.cells, strict=True)):
+                of_cell = (cell.value, cell.margin, cell.change, cell.change_margin)
+                figures = ("" if value is None else repr(value) for value in of_cell)
+                significant = "yes" if place in row.significant else ""
+                names = map(_plain, (table.title, row.label, column.title))
+                writer.writerow([*names, *figures, significant, cell.note])
     return out.getvalue().removesuffix("\n")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from enum import Enum
 from functools import lru_cache
 
@@ -29,21 +29,16 @@ class Setting(Enum):
         """Return the name of this setting's task of a benchmark."""
         return benchmark + self.value
 
-    def subset_names(self, asked: Collection[str], answering: Collection[str]) -> frozenset[str]:
-        """Return the subsets of a whole run.
-
-        Args:
-            asked: the languages that have queries.
-            answering: the languages that have passages.
-        """
-        queries, passages = ({tag.replace("-", "_") for tag in tags} for tags in (asked, answering))
+    def subset_names(self, languages: Sequence[str]) -> frozenset[str]:
+        """Return the subsets of a whole run in which every language asks and every language answers."""
+        tags = [tag.replace("-", "_") for tag in languages]
         match self:
             case Setting.MONOLINGUAL:
-                return frozenset(f"{tag}-{tag}" for tag in queries & passages)
+                return frozenset(f"{tag}-{tag}" for tag in tags)
             case Setting.CROSS_LINGUAL:
-                return frozenset(f"{one}-{other}" for one in queries for other in passages if one != other)
+                return frozenset(f"{one}-{other}" for one in tags for other in tags if one != other)
             case _:
-                return frozenset(f"{tag}-all" for tag in queries)
+                return frozenset(f"{tag}-all" for tag in tags)
 
     def languages_of(self, subset: str) -> tuple[str, ...]:
         """Return the languages that a subset's name holds, the query language first.

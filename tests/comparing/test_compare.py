@@ -34,7 +34,7 @@ def rows(text: str, column: str) -> dict[tuple[str, str], str]:
     """A column of the comparisons in CSV: table and row to figure or words."""
     return {
         (table.removeprefix("Toy: ").partition(",")[0], row): value or words
-        for table, row, name, value, _, words in csv.reader(text.splitlines())
+        for table, row, name, value, *_, words in csv.reader(text.splitlines())
         if name == column
     }
 

@@ -80,15 +80,21 @@ def test_markdown() -> None:
 
 def test_csv_holds_unrounded_figures() -> None:
     assert render([TABLE, TABLE], "csv").splitlines()[:8] == [
-        "table,model,column,value,margin,note",
-        "A title,local/ours,XQuAD-R mono,0.81649999,,7 of 11 subsets",
-        "A title,local/ours,XQuAD-R rank distance,221.06,,",
-        "A title,local/ours,My_Own top 1 in query language,0.1234,,",
-        'A title,"LaBSE, X-Y (published)",XQuAD-R mono,0.8,,',
-        'A title,"LaBSE, X-Y (published)",XQuAD-R rank distance,,,',
-        'A title,"LaBSE, X-Y (published)",My_Own top 1 in query language,,,',
-        "A title,local/ours,XQuAD-R mono,0.81649999,,7 of 11 subsets",
+        "table,model,column,value,margin,change,change_margin,significant,note",
+        "A title,local/ours,XQuAD-R mono,0.81649999,,,,,7 of 11 subsets",
+        "A title,local/ours,XQuAD-R rank distance,221.06,,,,,",
+        "A title,local/ours,My_Own top 1 in query language,0.1234,,,,,",
+        'A title,"LaBSE, X-Y (published)",XQuAD-R mono,0.8,,,,,',
+        'A title,"LaBSE, X-Y (published)",XQuAD-R rank distance,,,,,,',
+        'A title,"LaBSE, X-Y (published)",My_Own top 1 in query language,,,,,,',
+        "A title,local/ours,XQuAD-R mono,0.81649999,,,,,7 of 11 subsets",
     ]
+
+
+def test_csv_holds_changes_and_what_is_significant() -> None:
+    cells = (Cell(0.5, change=0.25, margin=0.125, change_margin=0.0625), Cell(0.1, change=0.0))
+    table = Table("t", (Column("a", MAP), Column("b", MAP)), (Row("m", cells, significant=frozenset({0})),))
+    assert render([table], "csv").splitlines()[1:] == ["t,m,a,0.5,0.125,0.25,0.0625,yes,", "t,m,b,0.1,,0.0,,,"]
 
 
 def test_latex() -> None:
@@ -175,7 +181,7 @@ def test_differences_have_a_sign_and_p_values_a_least() -> None:
             True,
         ),
         ("terminal", "m   0.500†   0.250†   0.125*", False),
-        ("csv", "t,m,b,0.25,,", False),
+        ("csv", "t,m,b,0.25,,,,yes,", False),
     ],
 )
 def test_what_stands_out(form: Format, shown: str, noted: bool) -> None:
@@ -210,7 +216,7 @@ def test_markdown_keeps_one_line_a_row_and_its_cells(table: Table) -> None:
 def test_csv_reads_back(table: Table) -> None:
     rows = list(csv.reader(render([table], "csv").splitlines(), strict=True))
     assert len(rows) == 1 + 2 * len(table.rows)
-    assert {len(row) for row in rows} == {6}
+    assert {len(row) for row in rows} == {9}
     assert [row[3] for row in rows[1:]] == ["0.5", ""] * len(table.rows)
 
 

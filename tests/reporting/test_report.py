@@ -49,7 +49,7 @@ def test_languages_of_models_that_are_not_shown_count(folder: Path) -> None:
         "local/ours",
         "Toy mono",
         "0.8500000000000001",
-        "",
+        *[""] * 4,
         "2 of 3 subsets",
     ]
 
