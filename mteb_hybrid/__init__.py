@@ -15,6 +15,7 @@ _WHERE = {
     "ParallelCollection": "mteb_hybrid.data.collection",
     "ParallelCorpus": "mteb_hybrid.data.parallel_corpus",
     "Recipe": "mteb_hybrid.training.recipe",
+    "SamplerEpoch": "mteb_hybrid.training.trainer",
     "TextTable": "mteb_hybrid.data.collection",
     "add_model": "mteb_hybrid.models",
     "collection_tasks": "mteb_hybrid.evaluation.own",

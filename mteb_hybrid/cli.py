@@ -1,34 +1,18 @@
-"""The command line ``mteb-hybrid``; each command is a module of ``mteb_hybrid.commands``."""
+"""The command line ``mteb-hybrid``; each command is a module of ``mteb_hybrid.commands``.
+
+This module is light: what is slow to import is imported where an interrupt is told of.
+"""
 
 from __future__ import annotations
 
 import argparse
 import logging
+import signal
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
-from mteb_hybrid.commands import (
-    batches,
-    compare,
-    data,
-    debias,
-    doctor,
-    encode,
-    evaluate,
-    merge,
-    models,
-    publish,
-    rank,
-    recommend,
-    report,
-    study,
-    table,
-    train,
-)
-from mteb_hybrid.commands.endings import sigterm_raises, tell_interrupted, tell_os_error
-from mteb_hybrid.commands.options import print_no_more
 from mteb_hybrid.errors import HybridError, one_line, without_tokens
 
 
@@ -43,14 +27,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         interrupted, 143 when ended by SIGTERM.
     """
     try:
-        with sigterm_raises():
+        from mteb_hybrid.commands import endings
+    except KeyboardInterrupt:
+        print("mteb-hybrid: interrupted before it began", file=sys.stderr)
+        return 128 + signal.SIGINT
+    try:
+        with endings.sigterm_raises():
             return _run(_parser().parse_args(arguments))
     except KeyboardInterrupt as error:  # the first, or a second that came while the first was cleaned up after
-        return tell_interrupted(error, for_good=arguments is None)
+        return endings.tell_interrupted(error, for_good=arguments is None)
 
 
 def _run(options: argparse.Namespace) -> int:
-    _set_up_logging(options.verbosity)
+    from mteb_hybrid.commands.endings import tell_os_error
+    from mteb_hybrid.commands.options import print_no_more
+
+    _set_up_logging(options.verbosity or 0)
     try:
         command: Callable[[argparse.Namespace], int] = options.command
         code = command(options)
@@ -64,19 +56,45 @@ def _run(options: argparse.Namespace) -> int:
         return 0
     except OSError as error:  # of a disk that is full, say, wherever it was met
         logging.getLogger("mteb_hybrid").info("it came from here", exc_info=True)
-        return tell_os_error(error)
+        return tell_os_error(error, has_verbosity=options.verbosity is not None)
     except MemoryError:
         logging.getLogger("mteb_hybrid").info("it came from here", exc_info=True)
         print("mteb-hybrid: there is not enough memory for this; free some, or give it less at once", file=sys.stderr)
         return 2
 
 
+class _Parser(argparse.ArgumentParser):
+    """Its faults quote what was mistyped; the parsers of commands are of this kind too."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(without_tokens(message))
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    from mteb_hybrid.commands import (
+        batches,
+        compare,
+        data,
+        debias,
+        doctor,
+        encode,
+        evaluate,
+        merge,
+        models,
+        publish,
+        rank,
+        recommend,
+        report,
+        study,
+        table,
+        train,
+    )
+
+    parser: argparse.ArgumentParser = _Parser(
         prog="mteb-hybrid", description="Multilingual retrieval and language bias, on MTEB."
     )
     parser.add_argument("--version", action="version", version=_version())
-    parser.set_defaults(verbosity=0)
+    parser.set_defaults(verbosity=None)  # of commands that have no -v
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     evaluate.add_parser(commands)
     encode.add_parser(commands)

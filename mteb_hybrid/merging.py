@@ -8,14 +8,12 @@ plain averages, and neither prompts nor lengths are compared there.
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from mteb_hybrid.alone import alone
@@ -25,15 +23,17 @@ from mteb_hybrid.models import LOCAL_ORGANISATION, known_models
 from mteb_hybrid.tiny import tiny_encoder
 from mteb_hybrid.training.base_model import TINY, Base, find_base, merge_lora, training_prompts
 from mteb_hybrid.training.outcome import (
+    RECIPE,
     RECORD,
     MergedPart,
     SourceRecord,
     TrainingRecord,
+    located,
     package_versions,
     read_record,
     record_text,
 )
-from mteb_hybrid.training.recipe import ModelSettings
+from mteb_hybrid.training.recipe import ModelSettings, Recipe
 from mteb_hybrid.whole import whole_folder
 
 if TYPE_CHECKING:
@@ -183,6 +183,9 @@ def _load(base: Base) -> SentenceTransformer:
         reason = one_line(f"{type(error).__name__}: {error}", 200)
         raise HybridError(f"{one_line(base.source, 200)} does not load as a text encoder ({reason})") from None
     merge_lora(model)  # the mean of two adapters is not the adapter of the mean
+    recipe = _recipe_of_run(Path(base.source).parent) if base.kind == "folder" else None
+    if recipe is not None and recipe.model.max_seq_length is not None:
+        model.max_seq_length = _load(find_base(recipe.model)).max_seq_length  # as in the model that the run ends with
     return model
 
 
@@ -245,17 +248,19 @@ def _set_average(states: Sequence[Mapping[str, torch.Tensor]], parts: Sequence[f
 
 
 @dataclass(frozen=True)
-class _History:
-    """What a part was trained on, as far as records tell.
+class History:
+    """What a model was trained on, as far as records tell.
 
     Attributes:
         origin: what all training began with; None if that is not known.
         base_tasks: tasks whose texts its base was trained on.
+        base_data: the sources that its base was trained on.
         data: the sources it was trained on.
     """
 
     origin: str | None
     base_tasks: frozenset[str] = frozenset()
+    base_data: tuple[SourceRecord, ...] = ()
     data: tuple[SourceRecord, ...] = ()
 
     @property
@@ -263,18 +268,28 @@ class _History:
         """All tasks whose texts were trained on."""
         return sorted(self.base_tasks.union(*(source.mteb_tasks for source in self.data)))
 
+    @property
+    def sources(self) -> list[SourceRecord]:
+        """All sources that were trained on, each once."""
+        return _distinct([*self.base_data, *self.data])
 
-def _history(base: Base) -> _History:
+
+def history(base: Base) -> History:
+    """What a model was trained on before, by its record, in its folder or on the Hub, or by the run that it is of.
+
+    Raises:
+        HybridError: a record is damaged, or what a checkpoint was trained on is not known.
+    """
     if base.kind == "tiny":
-        return _History(TINY)
+        return History(TINY)
     folder = Path(base.source)
     record = _hub_record(base) if base.kind == "hub" else read_record(folder)
     if record is not None:
         origin = base.source if base.kind == "hub" else record.origin  # mteb knows what is on the Hub by its id
-        return _History(origin, frozenset(record.base_mteb_tasks), tuple(record.data))
+        return History(origin, frozenset(record.base_mteb_tasks), tuple(record.base_data), tuple(record.data))
     if base.kind == "hub":
-        return _History(base.source)
-    return _history_of_run(folder.parent) or _History(None)
+        return History(base.source)
+    return _history_of_run(folder.parent) or History(None)
 
 
 def _hub_record(base: Base) -> TrainingRecord | None:
@@ -283,34 +298,40 @@ def _hub_record(base: Base) -> TrainingRecord | None:
     return published_record(base.source, base.revision)
 
 
-def _history_of_run(work: Path) -> _History | None:
+def _history_of_run(work: Path) -> History | None:
     """What a run that has not ended trains on, by the recipe in its work folder; None if it is no work folder."""
+    from mteb_hybrid.training.sources import load_data
+
+    recipe = _recipe_of_run(work)
+    if recipe is None:
+        return None
+    begun = history(find_base(recipe.model))
+    data = located(load_data(recipe).records)
+    return History(begun.origin, frozenset(begun.tasks), tuple(begun.sources), tuple(data))
+
+
+def _recipe_of_run(work: Path) -> Recipe | None:
     from mteb_hybrid.training.folders import IDENTITY
     from mteb_hybrid.training.recipe_file import read_recipe
-    from mteb_hybrid.training.sources import load_data
 
     if not (work / IDENTITY).is_file():
         return None
     try:
-        text = json.loads((work / IDENTITY).read_text(encoding="utf-8"))["recipe"]
-        with TemporaryDirectory() as folder:
-            (Path(folder) / "recipe.yaml").write_text(text, encoding="utf-8")
-            recipe = read_recipe(Path(folder) / "recipe.yaml")
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        raise HybridError(f"{work / IDENTITY} is broken: what the checkpoint was trained on is not known") from None
-    begun = _history(find_base(recipe.model))
-    return _History(begun.origin, frozenset(begun.tasks), load_data(recipe).records)
+        return read_recipe(work / RECIPE)
+    except HybridError as error:
+        raise HybridError(f"what the checkpoints in {work} were trained on is not known: {error}") from None
 
 
 def _record(bases: Sequence[Base], parts: Sequence[float], model: SentenceTransformer) -> TrainingRecord:
-    histories = [_history(base) for base in bases]
-    origins = {history.origin for history in histories}
+    histories = [history(base) for base in bases]
+    origins = {each.origin for each in histories}
     return TrainingRecord(
         base=bases[0].source,
         base_revision=bases[0].revision,
-        base_mteb_tasks=sorted(frozenset[str]().union(*(history.base_tasks for history in histories))),
+        base_mteb_tasks=sorted(frozenset[str]().union(*(each.base_tasks for each in histories))),
+        base_data=_distinct(source for each in histories for source in each.base_data),
         origin=origins.pop() if len(origins) == 1 else None,
-        data=_distinct(histories),
+        data=_distinct(source for each in histories for source in each.data),
         steps=0,
         best_step=None,
         batch_size=0,
@@ -326,17 +347,17 @@ def _record(bases: Sequence[Base], parts: Sequence[float], model: SentenceTransf
                 source=base.source,
                 revision=base.revision,
                 weight=share,
-                origin=history.origin,
-                mteb_tasks=history.tasks,
+                origin=each.origin,
+                mteb_tasks=each.tasks,
             )
-            for base, share, history in zip(bases, parts, histories, strict=True)
+            for base, share, each in zip(bases, parts, histories, strict=True)
         ],
     )
 
 
-def _distinct(histories: Sequence[_History]) -> list[SourceRecord]:
+def _distinct(sources: Iterable[SourceRecord]) -> list[SourceRecord]:
     found: list[SourceRecord] = []
-    for source in (source for history in histories for source in history.data):
+    for source in sources:
         if source not in found:
             found.append(source)
     return found

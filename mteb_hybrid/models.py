@@ -196,7 +196,15 @@ def remove_model(name: str) -> NamedModel:
 
 
 def check_name(name: str) -> None:
-    """Raise a HybridError if a model cannot have this short name."""
+    """Raise a HybridError if a model cannot have this short name, or mteb has given it to another."""
+    from mteb_hybrid.registry import mteb_name
+
+    _check_form(name)
+    if taken := mteb_name(name):
+        raise HybridError(f"{name} is mteb's own name for {taken}; choose another")
+
+
+def _check_form(name: str) -> None:
     if not _NAME.fullmatch(name):
         raise HybridError(
             f"{one_line(name, 60)!r} cannot be a short name: use letters, digits, dots, dashes and underscores"
@@ -243,7 +251,7 @@ def _named_model(path: Path, name: str, table: object) -> NamedModel:
             "all texts"
         )
     try:
-        check_name(name)
+        _check_form(name)
     except HybridError as error:
         raise HybridError(f"{path}: {error}") from None
     return NamedModel(name, source, *others)

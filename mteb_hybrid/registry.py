@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import logging
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -31,10 +32,10 @@ _given: dict[str, str] = {}  # the short names given in this process, and what f
 
 
 def register() -> None:
-    """Make all tasks, benchmarks and models known to mteb; any number of times.
+    """Make all tasks, benchmarks and models known to mteb; any number of times. Faults of short names are told once.
 
     Raises:
-        HybridError: this mteb is not supported, or one of our names is taken by something else.
+        HybridError: this mteb is not supported, or the name of one of our tasks is taken by another.
     """
     importlib.import_module("mteb")
     check_names()
@@ -45,7 +46,15 @@ def register() -> None:
     _autoload.after_import(BENCHMARKS_MODULE, _register_benchmarks)
     patch()
     _look_names_up()
-    register_named_models()  # last: the user's file may be broken
+    try:
+        register_named_models()  # last: the user's file may be broken
+    except HybridError as error:
+        _warn(f"mteb-hybrid: not all short names are registered: {error}")
+
+
+@functools.cache
+def _warn(text: str) -> None:
+    logging.getLogger("mteb_hybrid").warning(text)
 
 
 def register_tasks(tasks: Iterable[type[AbsTask]]) -> None:
@@ -83,10 +92,11 @@ def registered_tasks() -> list[str]:
 
 
 def register_named_models() -> None:
-    """Make the tiny encoder, LASER-2 and the user's short names known to mteb.
+    """Make the tiny encoder, LASER-2 and the user's short names known to mteb, all that can be.
 
     Raises:
-        HybridError: a short name is one of mteb's own, or the file of names cannot be read.
+        HybridError: short names are mteb's own, which is told when the others are known; or the file of names cannot
+            be read.
     """
     from mteb.models import ModelMeta
 
@@ -104,8 +114,21 @@ def register_named_models() -> None:
     }
     registry.setdefault("mteb-hybrid/tiny", ModelMeta.create_empty(overwrites=tiny))
     registry.setdefault(LASER, laser_meta())
+    faults = []
     for model in known_models().values():
-        register_named_model(model)
+        try:
+            register_named_model(model)
+        except HybridError as error:
+            faults.append(str(error))
+    if faults:
+        raise HybridError("; ".join(faults))
+
+
+def mteb_name(name: str) -> str | None:
+    """What mteb itself calls by a short name; None if it is free, or the user's."""
+    importlib.import_module("mteb")
+    taken: str | None = _module("mteb.models.get_model_meta")._MODEL_RENAMES.get(name)
+    return None if taken == _given.get(name) else taken
 
 
 def register_named_model(model: NamedModel) -> None:
@@ -160,11 +183,21 @@ def _training_data(folder: Path) -> dict[str, Any]:
         return {}
     # of a model that was not trained by us nothing is known, unless it is mteb that knows it
     tasks = set(record.mteb_tasks) if record.origin or record.mteb_tasks else None
-    registry = _module("mteb.models.model_implementations").MODEL_REGISTRY
-    for origin in {part.origin for part in record.merged_from or () if part.origin} - {record.origin}:
-        declared = registry[origin].get_training_datasets() if origin in registry else None
-        tasks = {*(tasks or ()), *declared} if declared else tasks
+    # what the origin was trained on mteb adds itself
+    declared = declared_data({part.origin for part in record.merged_from or ()} - {record.origin})
+    tasks = {*(tasks or ()), *declared} if declared else tasks
     return {"training_datasets": tasks} | ({"adapted_from": record.origin} if record.origin else {})
+
+
+def declared_data(models: Iterable[str | None]) -> frozenset[str]:
+    """The tasks whose texts models were trained on, as far as mteb says.
+
+    Args:
+        models: names, of which mteb need not know any.
+    """
+    registry = _module("mteb.models.model_implementations").MODEL_REGISTRY
+    known = [registry[name] for name in models if name in registry]
+    return frozenset[str]().union(*(model.get_training_datasets() or () for model in known))
 
 
 def _debiasing_data(source: str, file: Path) -> dict[str, Any]:

@@ -6,6 +6,7 @@ costs no import. Run as a script, this file is that process.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -19,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from mteb_hybrid import cli
 from mteb_hybrid.cli import main
 from mteb_hybrid.commands.options import FORMATS
 from mteb_hybrid.data.own import save_collection
@@ -426,6 +428,23 @@ def test_a_reader_that_has_seen_enough(models: int, tmp_path: Path) -> None:
         )
     assert process.stderr == ""
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [(["models", "list"], ""), (["rank", "vectors"], " (-v tells where it came from)")],
+)
+def test_minus_v_is_advised_where_there_is_one(
+    arguments: list[str], hint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    options = cli._parser().parse_args(arguments)
+    options.command = full
+    assert cli._run(options) == 2
+    err = capsys.readouterr().err
+    assert err == f"mteb-hybrid: No space left on device; mend that, and give the same command again{hint}\n"
 
 
 # ---- faults of evaluate

@@ -201,7 +201,7 @@ def test_a_file_of_names_that_is_broken(
 
 
 def test_a_short_name_that_is_mtebs_own(file: Path, wrong: Wrong) -> None:
-    add_model("bm25s", "ada/x")
+    file.write_text("[bm25s]\nsource = 'ada/x'\n")
     wrong("bm25s is mteb's own name", file)
 
 

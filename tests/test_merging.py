@@ -20,10 +20,10 @@ from sentence_transformers.sentence_transformer.modules import Normalize, Poolin
 from mteb_hybrid.cli import main
 from mteb_hybrid.encoder_record import encoder_record
 from mteb_hybrid.errors import HybridError
-from mteb_hybrid.merging import average, merge, shares
+from mteb_hybrid.merging import average, history, merge, shares
 from mteb_hybrid.models import NamedModel, keep_model, known_models
+from mteb_hybrid.training.base_model import Base
 from mteb_hybrid.training.outcome import RECORD, SourceRecord, TrainingRecord, read_record, record_text
-from mteb_hybrid.training.recipe_file import dump_recipe
 from mteb_hybrid.training.run import train
 from tests.test_cli import told
 from tests.training.small_runs import (
@@ -327,18 +327,71 @@ def test_the_record_is_the_union_of_the_parts(two: tuple[str, str]) -> None:
     assert [part.origin for part in found.merged_from or ()] == ["ada/base", "bob/other"]
 
 
-def test_a_checkpoint_is_marked_by_the_recipe_of_its_run(two: tuple[str, str]) -> None:
-    write(Path("small.jsonl"), rows(4))
-    values = recipe("a", {"source": "small.jsonl", "mteb_tasks": ["A"]})
-    work = Path("run.training")
-    for step, name in enumerate(two, start=1):
-        shutil.copytree(name, work / f"checkpoint-{step}")
-    (work / "identity.json").write_text(json.dumps({"recipe": dump_recipe(values)}))
-    merge([str(work / "checkpoint-1"), str(work / "checkpoint-2")], [], Path("merged"))
-    assert record(Path("merged")).mteb_tasks == {"A"}
+@pytest.fixture
+def run(here: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The work folder of a run of four steps on texts cut after eight tokens, with two checkpoints, and its model."""
+    transformer_model(here / "a", WORDS)
+    write(here / "small.jsonl", rows())
+    asked = recipe(
+        "a",
+        {"source": "small.jsonl", "mteb_tasks": ["A"]},
+        model={"max_seq_length": 8},
+        training={"max_steps": 4, "save_steps": 2},
+    )
+    with monkeypatch.context() as patched:
+        patched.setattr("mteb_hybrid.training.run.discard_folder", lambda _: None)
+        train(asked, here / "run", show_progress_bar=False)
+    return Path("run.training")
+
+
+def test_a_checkpoint_is_marked_by_the_recipe_of_its_run(run: Path) -> None:
+    merge([str(run / "checkpoint-2"), str(run / "checkpoint-4")], [], Path("merged"))
+    found = record(Path("merged"))
+    assert found.mteb_tasks == {"A"}
+    assert [source.name for source in found.data] == ["small"]
     shutil.rmtree("merged")
-    (work / "identity.json").write_text("{}")
-    refused([str(work / "checkpoint-1"), "a"], "identity.json is broken")
+    (run / "recipe.yaml").unlink()
+    refused([str(run / "checkpoint-2"), "a"], "what the checkpoints in", "were trained on is not known")
+
+
+def test_checkpoints_have_the_length_of_the_model_that_their_run_ends_with(run: Path) -> None:
+    assert SentenceTransformer(str(run / "checkpoint-2"), device="cpu").max_seq_length == 8
+    merge([str(run / "checkpoint-2"), "run"], [], Path("merged"))
+    merge(["run", str(run / "checkpoint-4")], [1.0], Path("last"))
+    assert SentenceTransformer("merged", device="cpu").max_seq_length == 16
+    assert weights(Path("last")) == weights(Path("run"))
+
+
+def test_what_was_trained_on_before_is_kept(two: tuple[str, str]) -> None:
+    write(Path("first.jsonl"), rows())
+    write(Path("second.jsonl"), rows())
+    asked = {"source": "first.jsonl", "mteb_tasks": ["A"], "license": "cc-by-nc-4.0"}
+    train(recipe("a", asked, training={"max_steps": 1}), Path("once"), show_progress_bar=False)
+    train(recipe("once", "second.jsonl", training={"max_steps": 1}), Path("twice"), show_progress_bar=False)
+    train(recipe("twice", "second.jsonl", training={"max_steps": 1}), Path("thrice"), show_progress_bar=False)
+    merge(["twice", "b"], [], Path("merged"))
+    for name in ("twice", "merged"):
+        assert [source.license for source in record(Path(name)).base_data] == ["cc-by-nc-4.0"]
+        assert [source.name for source in record(Path(name)).data] == ["second"]
+    assert [source.name for source in record(Path("thrice")).base_data] == ["first", "second"]
+    assert record(Path("thrice")).base_mteb_tasks == ["A"]
+
+
+def test_a_model_of_the_hub_tells_what_it_was_trained_on(two: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    write(Path("first.jsonl"), rows())
+    asked = {"source": "first.jsonl", "mteb_tasks": ["A"]}
+    train(recipe("a", asked, training={"max_steps": 1}), Path("once"), show_progress_bar=False)
+    monkeypatch.setattr("mteb_hybrid.loading.published_record", lambda *_: record(Path("once")))
+    found = history(Base("hub", "ada/once", "0" * 40))
+    assert (found.origin, found.tasks) == ("ada/once", ["A"])
+    assert [source.name for source in found.sources] == ["first"]
+
+
+def test_a_file_in_a_folder_is_told_from_a_data_set_of_the_hub(two: tuple[str, str]) -> None:
+    Path("out").mkdir()
+    write(Path("out/corpus.jsonl"), rows())
+    train(recipe("a", "out/corpus.jsonl", training={"max_steps": 1}), Path("once"), show_progress_bar=False)
+    assert [source.source for source in record(Path("once")).data] == [str(Path("out/corpus.jsonl").absolute())]
 
 
 def test_old_records_have_no_parts(two: tuple[str, str]) -> None:

@@ -433,19 +433,24 @@ def a_broken_file_of_names_costs_only_the_names() -> None:
     assert process.returncode == 0, process.stderr
     assert process.stdout.startswith("5 XQuADR")
     (line,) = process.stderr.splitlines()
-    assert line.startswith(f"mteb-hybrid: could not register its tasks: {path} is not TOML")
+    assert line.startswith(f"mteb-hybrid: not all short names are registered: {path} is not TOML")
 
 
 @check
 def a_short_name_that_is_mtebs_own() -> None:
     import mteb
 
-    from mteb_hybrid.registry import register
+    from mteb_hybrid.models import add_model
+    from mteb_hybrid.registry import register, register_named_models
 
     warnings.simplefilter("ignore")
-    use_names("[bm25s]\nsource = 'ada/x'\n")
-    raises(register, "bm25s is mteb's own name for mteb/baseline-bm25s", os.environ["MTEB_HYBRID_MODELS"])
+    use_names("[bm25s]\nsource = 'ada/x'\n[mine]\nsource = 'ada/x'\nrevision = 'v1'\n")
+    register()
+    raises(register_named_models, "bm25s is mteb's own name for mteb/baseline-bm25s", os.environ["MTEB_HYBRID_MODELS"])
     assert mteb.get_model_meta("bm25s").name == "mteb/baseline-bm25s"
+    assert mteb.get_model_meta("mine").name == "ada/x"
+    raises(lambda: add_model("bm25s", "ada/x"), "bm25s is mteb's own name for mteb/baseline-bm25s; choose another")
+    add_model("mine", "ada/y")  # given anew
 
 
 # ---- encodings shared by the tasks of a run

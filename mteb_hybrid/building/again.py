@@ -15,7 +15,8 @@ def differences(path: Path, built: CorpusLock) -> list[str]:
         built: the lock of the corpus.
 
     Returns:
-        A line for each file that is not the same byte for byte, with what may be why.
+        A line for each file that is not the same byte for byte, with what may be why; and one where that cannot be
+        told, as hard negatives were mined since.
     """
     if path.name != LOCK:
         return []
@@ -36,4 +37,9 @@ def differences(path: Path, built: CorpusLock) -> list[str]:
             lines.append(f"{file.file} differs: {file.source} is at {other.revision}, and was at {file.revision}")
         elif other.sha256 != file.sha256 and not before.negatives:
             lines.append(f"{file.file} differs: {other.rows:,} rows, and there were {file.rows:,}{why}")
+    if before.negatives:
+        lines.append(
+            "the corpus had hard negatives: mine them again with mteb-hybrid data mine; whether the files are the same "
+            "but for these was not compared"
+        )
     return [*lines, *(f"{file.file} is new{why}" for file in others.values())]

@@ -225,12 +225,21 @@ def _check_names(facts: tuple[SourceFacts, ...], translation: TranslationSetting
 
 
 def _resolved(settings: BuildSettings, facts: tuple[SourceFacts, ...]) -> BuildSettings:
-    """The settings with the revisions that are read, so that building again reads the same."""
+    """The settings with the revisions that are read and of all models, so that building again takes the same."""
+    from mteb_hybrid.building.decontamination.embedding import with_commit
+    from mteb_hybrid.building.translation.plan import with_commits
+
     sources = [
         source if source.files is not None else source.model_copy(update={"revision": each.revision})
         for source, each in zip(settings.sources, facts, strict=True)
     ]
-    return settings.model_copy(update={"sources": sources})
+    found: dict[str, Any] = {"sources": sources}
+    if settings.translation is not None:
+        found["translation"] = with_commits(settings.translation)
+    if settings.decontamination is not None and settings.decontamination.embedding is not None:
+        embedding = with_commit(settings.decontamination.embedding)
+        found["decontamination"] = settings.decontamination.model_copy(update={"embedding": embedding})
+    return settings.model_copy(update=found)
 
 
 def _own_revisions(settings: BuildSettings) -> Iterator[str | None]:

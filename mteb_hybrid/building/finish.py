@@ -27,12 +27,16 @@ FOUND = "decontamination.jsonl"
 
 _PACKAGES = (
     "mteb-hybrid",
+    "ctranslate2",
     "datasets",
     "duckdb",
     "mteb",
     "pyarrow",
     "py3langid",
+    "rensa",
     "sentence-transformers",
+    "tokenizers",
+    "torch",
     "transformers",
 )
 

@@ -62,14 +62,20 @@ def _ignore() -> dict[signal.Signals, signal.Handlers]:
     return before  # type: ignore[return-value]  # or functions
 
 
-def tell_os_error(error: OSError) -> int:
-    """Say what the system refused, and return the exit code of faults that the user can mend."""
+def tell_os_error(error: OSError, *, has_verbosity: bool) -> int:
+    """Say what the system refused, and return the exit code of faults that the user can mend.
+
+    Args:
+        error: what it said.
+        has_verbosity: whether the command has ``-v``, which tells more.
+    """
     try:
         sys.stdout.flush()
     except OSError:  # it is standard output itself that cannot be written, and nobody else shall try
         print_no_more()
     what = f"{error.filename}: " if error.filename is not None else ""
     reason = error.strerror or f"{type(error).__name__}: {error}"
-    line = one_line(f"{what}{reason}; mend that, and give the same command again (-v tells where it came from)", 1000)
+    more = " (-v tells where it came from)" if has_verbosity else ""
+    line = one_line(f"{what}{reason}; mend that, and give the same command again{more}", 1000)
     print(f"mteb-hybrid: {line}", file=sys.stderr)
     return 2

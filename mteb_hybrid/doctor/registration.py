@@ -23,6 +23,7 @@ def registration() -> Findings:
         yield wrong(f"registration failed: {_autoload.last_failure}")
     try:
         registry.register()
+        registry.register_named_models()
     except HybridError as error:
         yield wrong(error)
     else:

@@ -98,7 +98,7 @@ def card_metadata(content: CardContent) -> ModelCardData:
 
 def _hub_datasets(content: CardContent) -> list[str]:
     """The Hub ids among the sources: neither files nor the data that the package knows by name."""
-    sources = [source.source for source in content.record.data] if content.record else []
+    sources = [source.source for source in content.record.sources] if content.record else []
     ids = (source for source in sources if _HUB_ID.fullmatch(source) and not source.lower().endswith(_FILE_ENDINGS))
     return list(dict.fromkeys(ids))
 

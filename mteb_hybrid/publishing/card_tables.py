@@ -15,11 +15,10 @@ _LISTED = 30
 
 def data_table(content: CardContent) -> str:
     """The sources that were trained on, a row each."""
-    if content.record is None:
+    if content.record is None or not content.record.data:
         return ""
     head = ["source", "languages", "rows", "pairs", "licence", "tasks whose texts it holds"]
-    rows = (_source_row(source, content.data_licenses.get(source.name)) for source in content.record.data)
-    return table(head, rows, numeric={2, 3})
+    return table(head, map(_source_row, content.record.data), numeric={2, 3})
 
 
 def recipe_table(content: CardContent) -> str:
@@ -45,11 +44,12 @@ def hardware_table(content: CardContent) -> str:
     record = content.record
     if record is None or record.merged_from:
         return ""
+    since = "" if record.resumed_at is None else f", since step {record.resumed_at:,}, where it was resumed"
     versions = ", ".join(f"{inline(name)} {inline(version)}" for name, version in sorted(record.versions.items()))
     rows = [
         ("hardware", inline(record.hardware)),
         ("processes", f"{record.processes:,}"),
-        ("time", duration(record.seconds)),
+        ("time", duration(record.seconds) + since),
         ("versions", versions),
         ("digest of all batches", code(record.batches_digest)),
     ]
@@ -151,7 +151,7 @@ def _training_rows(recipe: Recipe) -> Iterator[tuple[str, str]]:
         yield "adapters", f"LoRA of rank {recipe.model.lora.rank}, merged into the weights"
 
 
-def _source_row(source: SourceRecord, license: str | None) -> list[str]:
+def _source_row(source: SourceRecord) -> list[str]:
     named = inline(source.name)
     if source.source != source.name:
         named += f" ({code(source.source)})"
@@ -160,6 +160,6 @@ def _source_row(source: SourceRecord, license: str | None) -> list[str]:
         listed(source.languages),
         f"{source.rows:,}",
         f"{source.pairs:,}",
-        inline(license or "not known"),
+        inline(source.license or "not known"),
         listed(source.mteb_tasks, 8) or "none known",
     ]

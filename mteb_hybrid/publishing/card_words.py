@@ -10,6 +10,7 @@ from mteb_hybrid.publishing.content import CardContent
 from mteb_hybrid.publishing.escape import code, fence, inline, python_string, shell_word, url_path
 from mteb_hybrid.reporting.benchmarks import Benchmark, find_benchmarks
 from mteb_hybrid.reporting.settings import Setting
+from mteb_hybrid.training.outcome import SourceRecord
 
 LAREQA = frozenset({"XQuADR", "MLQAR"})
 _PUBLIC = ("XQuADR", "MLQAR", "ParallelWorld")  # whoever installs the package has them
@@ -43,7 +44,9 @@ def purpose(content: CardContent) -> str:
         "numbers, to find passages in collections whose languages are mixed."
     )
     if content.record is None:
-        return f"{does} It is {base}, with its language bias measured; it was not trained with mteb-hybrid."
+        base = f"is {base} and " if content.base_name else ""
+        measured = "; its language bias was measured with it" if content.results else ""
+        return f"{does} It {base}was not trained with mteb-hybrid{measured}."
     if content.record.merged_from:
         parts = _and([f"{part.weight:.3g} of {inline(part.source)}" for part in content.record.merged_from])
         return f"{does} Its weights are the mean of several models' weights: {parts}."
@@ -127,6 +130,8 @@ def contamination_in_words(content: CardContent) -> str:
     for source in content.record.data:
         if source.decontaminated:
             parts.append(f"{inline(source.name)} was decontaminated against {listed(source.decontaminated)}.")
+    if earlier := content.record.sources[len(content.record.data) :]:
+        parts.append(f"Before these data, training was on {_licensed(earlier)}.")
     if before:
         parts.append(f"The base model was trained before on texts of {listed(before)}.")
     parts.append("What else the base model was trained on before, only its own card tells.")
@@ -143,16 +148,10 @@ def license_in_words(content: CardContent) -> str:
     parts = [f"The model is under the licence {code(content.license)}."]
     if content.base_model:
         parts.append(f"It is made from {_base(content)}, whose own terms hold too.")
-    if content.record is not None:
-        data = _and(
-            [
-                f"{source.name} ({content.data_licenses.get(source.name) or 'not known'})"
-                for source in content.record.data
-            ]
-        )
+    if content.record is not None and content.record.sources:
         parts.append(
-            f"Licences of the training data: {data}. How far they bind a model is not settled everywhere; "
-            "this is no legal advice."
+            f"Licences of the training data: {_licensed(content.record.sources)}. How far they bind a model is not "
+            "settled everywhere; this is no legal advice."
         )
     return " ".join(parts)
 
@@ -164,8 +163,12 @@ def benchmarks(content: CardContent) -> tuple[Benchmark, ...]:
 
 def uses_lareqa(content: CardContent) -> bool:
     """Whether LAReQA's data took part, in training or evaluation."""
-    sources = {source.source.replace("-", "") for source in content.record.data} if content.record else set()
+    sources = {source.source.replace("-", "") for source in content.record.sources} if content.record else set()
     return not LAREQA.isdisjoint({benchmark.name for benchmark in benchmarks(content)} | sources)
+
+
+def _licensed(sources: Sequence[SourceRecord]) -> str:
+    return _and([f"{source.name} ({source.license or 'not known'})" for source in sources])
 
 
 def _quoted(text: str) -> str:

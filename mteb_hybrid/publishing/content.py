@@ -56,10 +56,10 @@ class CardContent:
         base_name: what to call it in prose.
         languages: BCP 47 tags of the languages trained on.
         encoder: how it encodes.
-        record: how it came to be; None for a model that was not trained here.
+        record: how it came to be, with the licences of its sources that are known; None for a model that was not
+            trained here.
         recipe: what was asked for in training; None likewise.
         recipe_text: the recipe as YAML.
-        data_licenses: the licence of each source of the record, by its name; None where it is not known.
         results: the model's results; None where it was not evaluated.
         tables: the comparison with other models, as Markdown, with footnotes.
         figures: the pictures.
@@ -77,7 +77,6 @@ class CardContent:
     record: TrainingRecord | None
     recipe: Recipe | None
     recipe_text: str
-    data_licenses: Mapping[str, str | None]
     results: ModelResults | None
     tables: str
     figures: tuple[Figure, ...]

@@ -17,6 +17,11 @@ NO_TOKEN = "no token for the Hub; log in with `hf auth login`, or set HF_TOKEN (
 _AGAIN = "run the same command again: what is there already is not sent twice"
 _TOKEN = re.compile(r"\b(hf|api)_[A-Za-z0-9_-]{6,}")
 
+
+class NoConnection(HybridError):
+    """The Hub cannot be reached, which is no matter where nothing is sent."""
+
+
 _BY_STATUS = {
     401: "the Hub does not accept the token; log in with `hf auth login`, or set HF_TOKEN to one with write access",
     403: "the token may not do this with {what}; use one with write access there, or choose another --to",
@@ -45,19 +50,19 @@ def told(what: str) -> Iterator[None]:
     except errors.LocalTokenNotFoundError:
         raise HybridError(NO_TOKEN) from None
     except errors.OfflineModeIsEnabled:
-        raise HybridError("the Hub is switched off by HF_HUB_OFFLINE; unset it to publish") from None
+        raise NoConnection("the Hub is switched off by HF_HUB_OFFLINE; unset it to publish") from None
     except errors.HfHubHTTPError as error:
         raise HybridError(_by_status(error, what)) from None
     except errors.HFValidationError as error:
         raise HybridError(f"the Hub cannot take {what} ({_reason(error)}); choose another name") from None
     except (transport, ConnectionError, TimeoutError) as error:
-        raise HybridError(f"no connection to the Hub ({_reason(error)}); check the network and {_AGAIN}") from None
+        raise NoConnection(f"no connection to the Hub ({_reason(error)}); check the network and {_AGAIN}") from None
     except Exception as error:  # of an answer that lies the client and its HTTP library raise whatever they like
         cause = _cause(error, (errors.HfHubHTTPError, transport))
         if isinstance(cause, errors.HfHubHTTPError):
             raise HybridError(_by_status(cause, what)) from None
         if cause is not None:
-            raise HybridError(f"no connection to the Hub ({_reason(cause)}); check the network and {_AGAIN}") from None
+            raise NoConnection(f"no connection to the Hub ({_reason(cause)}); check the network and {_AGAIN}") from None
         raise HybridError(f"publishing {what} failed ({_reason(error)}); mend that and {_AGAIN}") from None
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 
 from mteb_hybrid.errors import HybridError
-from mteb_hybrid.licences import BUILT_IN_LICENSES, choose_license
+from mteb_hybrid.licences import choose_license
 from mteb_hybrid.models import NamedModel, keep_model
 from mteb_hybrid.publishing.card_parts import front_matter
 from mteb_hybrid.publishing.comparison import Comparison, compare
 from mteb_hybrid.publishing.content import CardContent
-from mteb_hybrid.publishing.dry_run import Files, tell_files, write_files
+from mteb_hybrid.publishing.dry_run import Files, check_dry_run, look_without_fail, tell_files, write_files
 from mteb_hybrid.publishing.eval_results import result_files
 from mteb_hybrid.publishing.hub import Pushed, Repository, Target, check_target, look, push, read_file
 from mteb_hybrid.publishing.local_model import LocalModel, find_model, load_encoder
@@ -77,19 +78,19 @@ def publish(
         HybridError: something is missing or contradictory, or the Hub refuses; the repository is then as it was.
     """
     check_target(target)
+    check_dry_run(dry_run)
     if mteb is not None:
         check_submission(mteb, target, dry_run=dry_run is not None, results=choices.results is not None)
     model = find_model(name)
     files = model_files(model.folder)
-    licenses = _data_licenses(model)
-    license = choose_license(choices.license, licenses)
+    license = choose_license(choices.license, _data_licenses(model.record))
     comparison = _comparison(model, choices, say)
     if mteb is not None and comparison.own is None:
         raise HybridError(f"--mteb is about results, and {name} as it is now has none; run `mteb run -m {name}` first")
-    repository = look(target) if dry_run is None or _can_look() else Repository(exists=False)
+    repository = look(target) if dry_run is None else look_without_fail(target, say)
     before = read_manifest(read_file(target, repository, MANIFEST), target.repo_id)
     check_same_model(name, target.repo_id, repository.files, before)
-    content, pictures = _content(model, target, choices, comparison, license, licenses)
+    content, pictures = _content(model, target, choices, comparison, license)
     files |= training_files(model.record, model.recipe) | result_files(comparison)
     files |= {path: text.encode() for path, text in pictures.items()}
     files |= _card_files(content, target, repository)
@@ -119,19 +120,13 @@ def _keep(model: NamedModel) -> None:
         raise HybridError(f"{model.source} is published at {model.revision}, but not under its name: {error}") from None
 
 
-def _can_look() -> bool:
-    from huggingface_hub import get_token
-
-    return bool(get_token())
-
-
-def _data_licenses(model: LocalModel) -> dict[str, str | None]:
-    if model.record is None:
-        return {}
-    return {
-        source.name: source.license or BUILT_IN_LICENSES.get(source.source) or BUILT_IN_LICENSES.get(source.name)
-        for source in model.record.data
-    }
+def _data_licenses(record: TrainingRecord | None) -> dict[str, str | None]:
+    """The licence of each source, of the base model's as well; several of one name are numbered."""
+    licenses: dict[str, str | None] = {}
+    for source in record.sources if record else ():
+        names = chain([source.name], (f"{source.name} ({number})" for number in count(2)))
+        licenses[next(name for name in names if name not in licenses)] = source.license
+    return licenses
 
 
 def _comparison(model: LocalModel, choices: Choices, say: Callable[[str], None]) -> Comparison:
@@ -155,7 +150,6 @@ def _content(
     choices: Choices,
     comparison: Comparison,
     license: str,
-    licenses: Mapping[str, str | None],
 ) -> tuple[CardContent, dict[str, str]]:
     """What the card says, and its pictures by path."""
     from mteb_hybrid.publishing.figures import card_figures, language_shares
@@ -164,19 +158,19 @@ def _content(
     own, record, recipe = comparison.own, model.record, model.recipe
     drawn = card_figures(own, language_shares(own.folder)) if own else {}
     zero_shot, seen = _zero_shot(own, record)
+    base_model = choices.base_model or _hub_id(record)
     languages = dict.fromkeys(tag for source in (record.data if record else ()) for tag in source.languages)
     content = CardContent(
         name=model.named.name,
         repo_id=target.repo_id,
         license=license,
-        base_model=choices.base_model or _hub_id(record),
-        base_name=record.base if record else choices.base_model or "",
+        base_model=base_model,
+        base_name=base_model or (record.base if record else ""),
         languages=tuple(languages),
         encoder=load_encoder(model),
         record=record,
         recipe=recipe,
         recipe_text=dump_recipe(recipe) if recipe else "",
-        data_licenses=licenses,
         results=own,
         tables=comparison.tables(target.repo_id),
         figures=tuple(drawn),
@@ -187,19 +181,24 @@ def _content(
 
 
 def _hub_id(record: TrainingRecord | None) -> str | None:
-    """The base model's Hub id, if it is one."""
-    base = "" if record is None else (record.origin or "") if record.merged_from else record.base
-    return base if base.count("/") == 1 and not base.startswith("mteb-hybrid/") else None
+    """The base model's Hub id, or else that of what all training began with, if it has one."""
+    if record is None:
+        return None
+    names = (record.origin,) if record.merged_from else (record.base, record.origin)
+    return next((name for name in names if name and name.count("/") == 1 and not name.startswith("mteb-hybrid/")), None)
 
 
 def _zero_shot(own: ModelResults | None, record: TrainingRecord | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The benchmarks on which the model is zero-shot, and those on which it is not, as far as records tell."""
+    from mteb_hybrid.registry import declared_data
     from mteb_hybrid.reporting.benchmarks import find_benchmarks
 
     if own is None or record is None:
         return (), ()
     benchmarks = find_benchmarks([own]).values()
-    seen = tuple(each.title for each in benchmarks if not each.data_names.isdisjoint(record.mteb_tasks))
+    origins = {record.origin, *(part.origin for part in record.merged_from or ())}
+    tasks = record.mteb_tasks | declared_data(origins)
+    seen = tuple(each.title for each in benchmarks if not each.data_names.isdisjoint(tasks))
     return tuple(each.title for each in benchmarks if each.title not in seen), seen
 
 
@@ -218,5 +217,5 @@ def _card_files(content: CardContent, target: Target, repository: Repository) ->
     card = model_card(content)
     base, theirs = (read_file(target, repository, path) for path in (GENERATED_CARD, CARD))
     merged = merge_cards(base, theirs, card)
-    _check_license(merged, content.data_licenses)
+    _check_license(merged, _data_licenses(content.record))
     return {CARD: merged.encode(), GENERATED_CARD: card.encode()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -91,7 +92,7 @@ def _languages(runs: Sequence[ModelResults], benchmark: str) -> set[str]:
 
 
 def _subsets(runs: Sequence[ModelResults], benchmark: str) -> dict[Setting, frozenset[str]]:
-    whole = any((run.folder / f"{benchmark}.json").is_file() for run in runs)
+    whole = any(os.path.isfile(run.folder / f"{benchmark}.json") for run in runs)  # a name may be too long for a file
     if published_languages(benchmark) or not whole:
         return {}
     there = {setting: _there(runs, setting.task_name(benchmark)) for setting in Setting}

@@ -20,6 +20,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cache
+from glob import escape
 from pathlib import Path
 from types import TracebackType
 
@@ -112,7 +113,7 @@ class Claims:
     def _files(self, unit: str) -> dict[int, Path]:
         """The claims on a unit, by their number, the last one last."""
         found = {}
-        for path in self._folder.glob(f"{unit}.*"):
+        for path in self._folder.glob(f"{escape(unit)}.*"):
             name, _, number = path.name.rpartition(".")
             if name == unit and number.isdecimal():
                 found[int(number)] = path

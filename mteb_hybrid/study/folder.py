@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from mteb_hybrid.errors import HybridError
 from mteb_hybrid.models import NamedModel, fingerprint
-from mteb_hybrid.study.averages import Trained
+from mteb_hybrid.study.averages import Average, Trained
 from mteb_hybrid.study.cells import Cell
 from mteb_hybrid.training.folders import work_folder
 from mteb_hybrid.training.outcome import RECORD, TrainingRecord, read_record
@@ -71,8 +71,15 @@ class StudyFolder:
         return read_record(self.model(cell))
 
     def is_trained(self, cell: Trained) -> bool:
-        """Whether a cell's model is there; it is whole, or not there."""
-        return (self.model(cell) / RECORD).is_file()
+        """Whether a cell's model is there, or an average of its cells as they are now; it is whole, or not there."""
+        there = (self.model(cell) / RECORD).is_file()
+        return self._is_of_its_cells(cell) if there and isinstance(cell, Average) else there
+
+    def _is_of_its_cells(self, average: Average) -> bool:
+        """Whether an average that is there was made of its cells as they are now; those that are gone do not count."""
+        record = self.record(average)
+        parts = {part.revision for part in (record.merged_from if record else None) or ()}
+        return all(self.named_model(cell).revision in parts for cell in average.cells if self.is_trained(cell))
 
     def has_checkpoints(self, cell: Cell) -> bool:
         """Whether anything of a training is there."""

@@ -15,6 +15,7 @@ from mteb_hybrid.study.failures import Failure, failure_of, write_failure
 from mteb_hybrid.study.folder import StudyFolder
 from mteb_hybrid.study.inputs import is_collection
 from mteb_hybrid.study.rows import write_findings
+from mteb_hybrid.study.same_inputs import check_same_inputs
 from mteb_hybrid.study.study_file import Study
 from mteb_hybrid.study.work import Means, Stopped, TasksFailed, Unit, Work, free_memory
 
@@ -45,7 +46,7 @@ def open_work(study: Study, folder: Path, means: Means = Means()) -> Work:  # no
         means: how work is done.
 
     Raises:
-        HybridError: a task is unknown, or a collection cannot be read.
+        HybridError: a task is unknown, a collection cannot be read, or data or a base model changed between cells.
     """
     from mteb_hybrid.evaluation.run import select_tasks
 
@@ -53,6 +54,7 @@ def open_work(study: Study, folder: Path, means: Means = Means()) -> Work:  # no
     for task in study.tasks:
         names, data = (None, Path(task)) if is_collection(task) else ([task], None)
         tasks += select_tasks(names, data, None, None)
+    check_same_inputs(study.cells, StudyFolder(folder))
     return Work(study, StudyFolder(folder), tasks, means)
 
 
@@ -71,7 +73,7 @@ def run_study(work: Work, say: Callable[[str], None] = print, claims: Claims | N
         How it ended. On SIGINT the same call goes on later where it was.
 
     Raises:
-        HybridError: the folder cannot be written.
+        HybridError: the folder cannot be written, or data or a base model changed between cells.
     """
     _make(work.folder.path)
     ended = Ended()
@@ -134,6 +136,7 @@ def _do_all(work: Work, claims: Claims, ended: Ended, say: Callable[[str], None]
                 tried.add(unit.name)
                 if not unit.is_done():  # another may have done it just before
                     _do(work, unit, claim, ended, say)
+                    check_same_inputs(work.study.cells, work.folder)  # they may have changed since it was opened
         if len(tried) == before:
             ended.elsewhere = elsewhere
             return

@@ -184,7 +184,9 @@ class Work:
     def _average(self, average: Average) -> None:
         from mteb_hybrid.merging import merge
 
-        merge([str(self.folder.model(cell)) for cell in average.cells], (), self.folder.model(average))
+        output = self.folder.model(average)
+        discard_folder(output)  # of cells as they were before
+        merge([str(self.folder.model(cell)) for cell in average.cells], (), output)
 
     def _evaluate_cell(self, cell: Trained) -> None:
         from mteb_hybrid.registry import register, register_named_model

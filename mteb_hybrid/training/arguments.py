@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import functools
 import json
-import math
+import re
+import sys
 from collections.abc import Iterator, Mapping
 from enum import Enum
 from types import NoneType, UnionType
@@ -42,6 +43,7 @@ SAID_ELSEWHERE: dict[str, str] = {
     "save_only_model": "checkpoints are always whole, so that training can be resumed",
     "resume_from_checkpoint": "say --resume on the command line",
     "ignore_data_skip": "a run that is resumed goes on with the batches that are left",
+    "restore_callback_states_from_checkpoint": "a run that is resumed always does",
     "enable_jit_checkpoint": "SIGTERM saves a checkpoint as it is",
     "accelerator_config": "the sampler parts batches among the processes",
     "neftune_noise_alpha": "it is for language models that generate",
@@ -60,6 +62,7 @@ _AT_LEAST = {
     **dict.fromkeys(("max_steps", "gradient_accumulation_steps", "per_device_eval_batch_size"), 1),
     **dict.fromkeys(("weight_decay", "warmup_steps", "max_grad_norm", "logging_steps", "save_steps"), 0),
 }
+_AT_MOST = {"num_train_epochs": 1_000_000}
 
 
 def check_training(training: Mapping[str, Any]) -> None:
@@ -86,10 +89,23 @@ def training_faults(training: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield name, f"is {shown(value)}; it must be {_possible(training_types()[name], value)}"
         elif name in _AT_LEAST and value < _AT_LEAST[name]:
             yield name, f"is {shown(value)}; it must be at least {_AT_LEAST[name]}"
+        elif name in _AT_MOST and value > _AT_MOST[name]:
+            yield name, f"is {shown(value)}; it must be at most {_AT_MOST[name]}"
         elif name in _POSITIVE and value <= 0:
             yield name, f"is {shown(value)}; it must be above 0"
+        elif name == "learning_rate_mapping":
+            yield from ((name, problem) for problem in _pattern_faults(value))
     if {"max_steps", "num_train_epochs"} <= training.keys():
         yield "num_train_epochs", "has no effect beside max_steps; keep one of them"
+
+
+def _pattern_faults(mapping: object) -> Iterator[str]:
+    """What is wrong with the keys of a mapping, which are patterns of the names of weights."""
+    for pattern in mapping if isinstance(mapping, dict) else ():
+        try:
+            re.compile(str(pattern))
+        except (re.error, OverflowError, RecursionError) as error:
+            yield f"has {shown(pattern)}, which is no regular expression ({error})"
 
 
 @functools.cache
@@ -132,7 +148,7 @@ def _fits(value: object, kind: Any) -> bool:
     if issubclass(origin, Enum):
         return type(value) is str and value in {member.value for member in origin}
     if origin is float and isinstance(value, (int, float)):
-        return not isinstance(value, bool) and math.isfinite(value)
+        return not isinstance(value, bool) and abs(value) <= sys.float_info.max
     return type(value) is origin
 
 

@@ -50,7 +50,8 @@ class HybridBatches:
     An epoch has as many batches as the rows of all sources fill. Each batch comes from one source, drawn in proportion
     to its rows to the power of ``size_exponent``. It is monolingual with chance alpha, in a language drawn uniformly
     over the source's; otherwise each pair draws its two languages uniformly from those its row has. Rows come in random
-    order without replacement: with one source whose rows have every language, an epoch deals every row at most once.
+    order without replacement: with one source whose rows have every language and a passage group each, an epoch deals
+    every row at most once. Where rows share groups, some wait, and others may be dealt twice in their place.
 
     Args:
         sources: the rows of each source.
@@ -121,6 +122,11 @@ class HybridBatches:
     def pairs(self, source: int) -> Sequence[tuple[int, int]]:
         """The pairs of languages that fill a batch of strategy ``bilingual``, each in one order."""
         return self._pairs[source]
+
+    @property
+    def has_monolingual(self) -> bool:
+        """Whether monolingual batches occur at all."""
+        return self._kinds[0]
 
     @property
     def _kinds(self) -> tuple[bool, bool]:

@@ -86,12 +86,13 @@ def at_work(output: Path, *, resume: bool, overwrite: bool) -> Iterator[None]:
         yield
 
 
-def begin(output: Path, identity: Mapping[str, Any]) -> None:
+def begin(output: Path, identity: Mapping[str, Any], recipe: str = "") -> None:
     """Remove what is there, and make the work folder of a new run.
 
     Args:
         output: the model's folder to be.
         identity: what must be the same for the run to be resumed.
+        recipe: the text of the recipe as run, which tells what the checkpoints were trained on.
     """
     with _told(output):
         output.absolute().parent.mkdir(parents=True, exist_ok=True)
@@ -99,6 +100,7 @@ def begin(output: Path, identity: Mapping[str, Any]) -> None:
             discard_folder(folder)
         with whole_folder(work_folder(output)) as folder:
             (folder / IDENTITY).write_text(json.dumps(identity), encoding="utf-8")
+            (folder / RECIPE).write_text(recipe, encoding="utf-8")
 
 
 def finished(output: Path, recipe: str) -> TrainingRecord | None:
@@ -142,6 +144,11 @@ def checkpoint_of(output: Path, identity: Mapping[str, Any]) -> Path | None:
                 f"the {what} changed since {work} was begun; change it back to --resume, or begin anew with --overwrite"
             )
     return _newest_checkpoint(work)
+
+
+def way_on(output: Path) -> str:
+    """What is left to do when a run has failed and is abandoned, once that is mended."""
+    return "train again" if _newest_checkpoint(work_folder(output)) is None else "go on with --resume"
 
 
 def abandon(output: Path) -> None:

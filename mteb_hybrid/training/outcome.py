@@ -6,6 +6,7 @@ This module is light: the registry reads ``training.json`` of every named model 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -26,6 +27,7 @@ class SourceRecord(BaseModel):
     model_config = ConfigDict(frozen=True)
     name: str
     source: str
+    """A Hub id, a name, or a path; where that would look like a Hub id, from the root on (see ``located``)."""
     revision: str | None
     languages: list[str]
     rows: int
@@ -66,6 +68,8 @@ class TrainingRecord(BaseModel):
     """Its commit on the Hub, or the fingerprint of its folder."""
     base_mteb_tasks: list[str]
     """Tasks whose texts the base model was trained on, if a record of ours says so."""
+    base_data: list[SourceRecord] = []
+    """The sources that the base model was trained on, likewise; none in records of before this was written down."""
     origin: str | None = None
     """What all training began with, here or before: a Hub id or ``mteb-hybrid/tiny``; None if that is not known."""
     data: list[SourceRecord]
@@ -96,6 +100,26 @@ class TrainingRecord(BaseModel):
     def mteb_tasks(self) -> frozenset[str]:
         """All tasks whose texts were trained on, here or before."""
         return frozenset(self.base_mteb_tasks).union(*(source.mteb_tasks for source in self.data))
+
+    @property
+    def sources(self) -> list[SourceRecord]:
+        """All sources that were trained on, here or before, each once."""
+        return [*self.data, *(source for source in self.base_data if source not in self.data)]
+
+
+def located(sources: Iterable[SourceRecord]) -> list[SourceRecord]:
+    """Sources whose paths are told from Hub ids for good: those of files and folders that are there, from the root on.
+
+    Args:
+        sources: as the recipe names them.
+    """
+    places = ((source, os.path.expanduser(source.source)) for source in sources)
+    return [
+        source.model_copy(update={"source": os.path.abspath(path)})
+        if "/" in source.source and os.path.exists(path)
+        else source
+        for source, path in places
+    ]
 
 
 def read_record(folder: Path) -> TrainingRecord | None:

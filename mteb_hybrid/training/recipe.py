@@ -190,7 +190,7 @@ class ValidationSettings(Settings):
     """Pairs kept out of training, whose loss chooses the best checkpoint."""
 
     share: Annotated[float, Field(gt=0, lt=1)] | None = None
-    """Share of the passage groups of every source that is held out."""
+    """Share of the passage groups of every source that is held out; ``pairs`` groups of each at most."""
     source: SourceSettings | None = None
     """Or a set of its own."""
     pairs: Count = 1000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 import shutil
 import signal
 import time
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from mteb_hybrid.encoder_record import encoder_record
 from mteb_hybrid.errors import HybridError
+from mteb_hybrid.merging import History, history
 from mteb_hybrid.settings.yaml_lines import Location, dotted
 from mteb_hybrid.training.arguments import check_training
 from mteb_hybrid.training.base_model import Base, cut_texts, find_base, load_base_model, merge_lora, training_prompts
@@ -28,11 +30,12 @@ from mteb_hybrid.training.folders import (
     check_folders,
     checkpoint_of,
     finished,
+    way_on,
     work_folder,
 )
 from mteb_hybrid.training.length import RunLength, run_length
 from mteb_hybrid.training.losses import build_loss
-from mteb_hybrid.training.outcome import RECIPE, RECORD, TrainingRecord, package_versions, read_record, record_text
+from mteb_hybrid.training.outcome import RECIPE, RECORD, TrainingRecord, located, package_versions, record_text
 from mteb_hybrid.training.pieces import in_pieces
 from mteb_hybrid.training.recipe import Recipe
 from mteb_hybrid.training.recipe_file import dump_recipe
@@ -72,6 +75,7 @@ class _Plan:
     recipe: Recipe
     output: Path
     base: Base
+    before: History
     data: TrainingData
     batches: HybridBatches
     length: RunLength
@@ -81,7 +85,7 @@ class _Plan:
         base = find_base(recipe.model)
         data = load_data(recipe)
         batches = hybrid_batches(data, recipe, processes=processes)
-        return cls(recipe, output, base, data, batches, run_length(recipe.training, len(batches)))
+        return cls(recipe, output, base, history(base), data, batches, run_length(recipe.training, len(batches)))
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -139,6 +143,7 @@ def train(
     state = PartialState(cpu=_on_cpu(recipe))
     processes, main = state.num_processes, state.is_main_process  # the state is lost when the trainer's arguments fail
     if resume and not overwrite and (done := finished(output, dump_recipe(recipe))) is not None:
+        _check_same(done, recipe, output)
         return Trained(output, None, done.steps, main)
     check_folders(output, resume=resume, overwrite=overwrite)
     plan = _Plan.of(recipe, output, processes)
@@ -147,7 +152,8 @@ def train(
     model = load_base_model(recipe.model, base=plan.base)
     own_length = model.max_seq_length
     cut_texts(model, recipe.model)
-    loss = build_loss(model, recipe.loss)
+    without = {} if plan.batches.has_monolingual else {"distillation": None}  # no teacher that would have no batch
+    loss = build_loss(model, recipe.loss.model_copy(update=without))
     state.wait_for_everyone()  # nobody may see what the next lines make before all have looked
     with at_work(output, resume=resume, overwrite=overwrite) if main else nullcontext():
         try:
@@ -155,12 +161,12 @@ def train(
             trainer = _trainer(plan, model, loss, stop, show_progress_bar)
             if main:
                 if not resume:
-                    begin(output, plan.identity)
+                    begin(output, plan.identity, dump_recipe(recipe))
                 for line in _summary(plan, checkpoint):
                     say(line)
             state.wait_for_everyone()
             with in_pieces(model) if _on_cpu(recipe) else nullcontext():
-                seconds = _fit(trainer, stop, checkpoint)
+                seconds = _fit(trainer, stop, checkpoint, output)
             step = trainer.state.global_step
             if stop.received is not None and step < plan.length.steps:
                 return Trained(None, stop.received, step, main)
@@ -174,6 +180,19 @@ def train(
             if main:
                 abandon(output)
             raise
+
+
+def _check_same(done: TrainingRecord, recipe: Recipe, output: Path) -> None:
+    """Raise a HybridError if a model was made of another base model or of other texts than its recipe now names."""
+    trained_on = [source.fingerprint for source in done.data]
+    same = {
+        "base model": find_base(recipe.model).revision == done.base_revision,
+        "data": [source.fingerprint for source in load_data(recipe).records] == trained_on,
+    }
+    for what in (what for what, is_same in same.items() if not is_same):
+        raise HybridError(
+            f"the {what} changed since {output} was trained; choose another --output, or replace it with --overwrite"
+        )
 
 
 def _trainer(
@@ -199,26 +218,27 @@ def _trainer(
     return trainer
 
 
-def _fit(trainer: HybridTrainer, stop: StopOnSignal, checkpoint: Path | None) -> float:
+def _fit(trainer: HybridTrainer, stop: StopOnSignal, checkpoint: Path | None, output: Path) -> float:
     """Train, and tell how many seconds it took."""
     from safetensors import SafetensorError
 
     began = time.monotonic()
     try:
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    except (ValueError, ImportError, TypeError) as error:
+        trainer.check_weights()
+    except (ValueError, ImportError, TypeError, re.error) as error:
         if stop.began:
             raise
         raise HybridError(f"training: {error}") from error  # of the optimizer or the schedule
     except BrokenPipeError:
         raise
     except (OSError, SafetensorError) as error:
-        raise HybridError(f"training stopped ({error}); mend that, and go on with --resume") from error
+        raise HybridError(f"training stopped ({error}); mend that, and {way_on(output)}") from error
     except RuntimeError as error:
         if "inline_container" not in str(error):  # what torch writes files with
             raise
         raise HybridError(
-            "training stopped (no checkpoint can be written, the disk may be full); mend that, and go on with --resume"
+            f"training stopped (no checkpoint can be written, the disk may be full); mend that, and {way_on(output)}"
         ) from error
     finally:
         stop.restore()
@@ -256,6 +276,7 @@ def _arguments(
             steps=length.batches,
             size_exponent=recipe.batches.size_exponent,
         ),
+        "restore_callback_states_from_checkpoint": True,  # early stopping counts on
         "disable_tqdm": not show_progress_bar,
     }
     if recipe.validation is not None:
@@ -303,16 +324,15 @@ def _summary(plan: _Plan, checkpoint: Path | None) -> list[str]:
 def _record(
     plan: _Plan, trainer: HybridTrainer, model: SentenceTransformer, seconds: float, checkpoint: Path | None
 ) -> TrainingRecord:
-    base, state = plan.base, trainer.state
+    base, before, state = plan.base, plan.before, trainer.state
     best = state.best_model_checkpoint
-    before = read_record(Path(base.source)) if base.kind == "folder" else None
-    begun_with = base.source if base.kind != "folder" else None
     return TrainingRecord(
         base=base.source,
         base_revision=base.revision,
-        base_mteb_tasks=sorted(before.mteb_tasks) if before else [],
-        origin=before.origin if before else begun_with,
-        data=list(plan.data.records),
+        base_mteb_tasks=before.tasks,
+        base_data=before.sources,
+        origin=before.origin,
+        data=located(plan.data.records),
         steps=state.global_step,
         best_step=int(best.rpartition("-")[2]) if best else None,
         batch_size=plan.batches.size,
@@ -342,7 +362,7 @@ def _save(model: SentenceTransformer, recipe: Recipe, record: TrainingRecord, ou
                 shutil.copytree(work / TRACKED, folder / TRACKED)
     except (OSError, SafetensorError) as error:
         raise HybridError(
-            f"cannot write {output} ({getattr(error, 'strerror', None) or error}); mend that, and go on with --resume"
+            f"cannot write {output} ({getattr(error, 'strerror', None) or error}); mend that, and {way_on(output)}"
         ) from error
     with suppress(OSError):
         discard_folder(work)

@@ -30,6 +30,8 @@ class HybridBatchSampler(MultiDatasetDefaultBatchSampler):
 
     Under accelerate the batch of a step is drawn for all processes at once and cut into equal parts: N processes with
     batches of B see the same pairs at each step as one process with batches of N x B, and all parts are of one kind.
+    There give the stock trainer ``callbacks=[SamplerEpoch()]`` as well: resumed within an epoch, it would not tell the
+    sampler which one it is, and the order of the first would come again.
 
     Args:
         dataset: the concatenated views, all and in order, of one or more corpora.

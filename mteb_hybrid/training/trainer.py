@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
 from dataclasses import dataclass
@@ -14,9 +15,9 @@ from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformerTrainer
 from sentence_transformers.sentence_transformer.data_collator import SentenceTransformerDataCollator
 from torch import nn
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import EarlyStoppingCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from mteb_hybrid.errors import Terminated
+from mteb_hybrid.errors import HybridError, Terminated
 from mteb_hybrid.training.combined_loss import ObjectivesLoss
 
 KINDS = ("mono", "cross")
@@ -94,9 +95,32 @@ class HybridTrainer(SentenceTransformerTrainer):
             )
 
     def _run_epoch(self, *args: Any, **kwargs: Any) -> None:
-        """As the trainer's, which takes one step too many when it is resumed after the last."""
-        if self.state.global_step < self.state.max_steps:
+        """As the trainer's, which takes steps too many when it is resumed after the last."""
+        if self._out_of_patience:
+            self.control.should_training_stop = True
+        elif self.state.global_step < self.state.max_steps:
             super()._run_epoch(*args, **kwargs)  # type: ignore[no-untyped-call]
+
+    @property
+    def _out_of_patience(self) -> bool:
+        """Whether training has been stopped early."""
+        callbacks = [each for each in self.callback_handler.callbacks if isinstance(each, EarlyStoppingCallback)]
+        return any(each.early_stopping_patience_counter >= each.early_stopping_patience for each in callbacks)
+
+    def _save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
+        """As the trainer's, but none of a training that has diverged, which would take the place of a good one."""
+        self.check_weights()
+        super()._save_checkpoint(*args, **kwargs)
+
+    def check_weights(self) -> None:
+        """Raise a HybridError if training has diverged: no step leads back from weights that are no numbers."""
+        # sums, as what is made of single weights would need as much memory again
+        sums = [weights.detach().sum() for weights in self.model.parameters() if weights.requires_grad]
+        if sums and not torch.stack(sums).isfinite().all():
+            raise HybridError(
+                f"training diverged by step {self.state.global_step}: weights are no longer finite; lower "
+                "training.learning_rate, and begin anew with --overwrite"
+            )
 
     @property
     def _projection(self) -> nn.Linear | None:
@@ -119,6 +143,8 @@ class HybridTrainer(SentenceTransformerTrainer):
         if "loss" in logs:
             sums = self.accelerator.reduce(self._sums, reduction="sum")
             for name, (total, count) in zip(self._logged, sums.tolist(), strict=True):
+                if not math.isfinite(total):  # in half precision it may happen: the step is left out, and weights stay
+                    self.check_weights()
                 if count:
                     logs[f"loss_{name}"] = round(total / count, 4)
             self._sums.zero_()

@@ -16,14 +16,17 @@ from mteb_hybrid.building import build as build_module
 from mteb_hybrid.building.again import differences
 from mteb_hybrid.building.build import build_corpus
 from mteb_hybrid.building.build_file import describe_build_file, read_build_file
+from mteb_hybrid.building.decontamination import embedding as embedding_module
 from mteb_hybrid.building.engines import Engine, Unit, engine
 from mteb_hybrid.building.finish import FOUND
 from mteb_hybrid.building.sources.read import describe
+from mteb_hybrid.building.translation import plan as plan_module
 from mteb_hybrid.data.collection_folder import write_collection
 from mteb_hybrid.data.corpus_files import load_corpus
-from mteb_hybrid.data.corpus_lock import LOCK, CorpusLock, read_lock
+from mteb_hybrid.data.corpus_lock import LOCK, CorpusLock, read_lock, write_lock
 from mteb_hybrid.data.world import generate_world
 from mteb_hybrid.errors import HybridError
+from mteb_hybrid.training.base_model import Base
 from tests.building.test_engines import Square
 
 pytest.importorskip("duckdb", reason="duckdb is missing: pip install 'mteb-hybrid[data]'")
@@ -148,6 +151,34 @@ def test_a_corpus_that_is_not_the_same_again(here: Path) -> None:
     (line,) = differences(here / "corpus" / LOCK, lock)
     assert line.startswith(f"two.parquet differs: two.jsonl is at sha256:{lock.files[1].revision[7:]}")  # type: ignore[index]
     assert str(before.files[1].revision) in line
+
+
+def test_a_corpus_that_had_hard_negatives_is_not_called_the_same(here: Path) -> None:
+    """They are no part of a build: that they are to be mined again is said, and that the rest was not looked at."""
+    before = build(here / "corpus")
+    write_lock(before.model_copy(update={"negatives": {"count": 2}}), here / "corpus" / LOCK)
+    lock = build(here / "locked", path=here / "corpus" / LOCK)
+    (line,) = differences(here / "corpus" / LOCK, lock)
+    assert line.startswith("the corpus had hard negatives: mine them again with mteb-hybrid data mine")
+
+
+def test_a_lock_names_the_commits_and_the_packages_that_decide(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit = "c" * 40
+    embedding = {"model": "our/encoder@v1"}
+    changes = {
+        "decontamination": {"tasks": [], "files": ["held"], "embedding": embedding},
+        "translation": {"model": "our/model", "languages": ["de"]},
+    }
+    monkeypatch.setattr(embedding_module, "find_encoder", lambda asked: Base("hub", asked.model[:11], commit))
+    monkeypatch.setattr(plan_module, "find_model", lambda name, *_: Base("hub", name, commit))
+    settings = read_build_file(build_file(here, **changes))
+    pinned = build_module._resolved(settings, tuple(map(describe, settings.sources)))
+    assert pinned.translation is not None and pinned.translation.revision == commit
+    assert pinned.decontamination is not None and pinned.decontamination.embedding is not None
+    encoder = pinned.decontamination.embedding
+    assert (encoder.model, encoder.revision) == ("our/encoder", commit)
+    build_file(here)
+    assert {"python", "torch", "tokenizers", "transformers"} <= build(here / "corpus").versions.keys()
 
 
 class Killed(BaseException):

@@ -4,16 +4,19 @@ import json
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from mteb_hybrid.building.translation import plan as plan_module
 from mteb_hybrid.building.translation.batches import token_batches
 from mteb_hybrid.building.translation.naming import find_direction, first_id, source_ids
-from mteb_hybrid.building.translation.plan import Plan, plan_translation
+from mteb_hybrid.building.translation.plan import Plan, plan_translation, with_commits
 from mteb_hybrid.building.translation.settings import GateSettings, RoundTripSettings, TranslationSettings
 from mteb_hybrid.building.translation.tags import code_for, nearest_code
 from mteb_hybrid.building.translation.translator import TOO_LONG, TRUNCATED, Translated, Translator, load_translator
 from mteb_hybrid.errors import HybridError
+from mteb_hybrid.training.base_model import Base
 from tests.building.tiny_seq2seq import LANGUAGES, sentences, tiny_seq2seq, word_by_word
 
 FAMILIES = ("nllb", "m2m100", "opus-many", "opus", "madlad", "t5")
@@ -34,6 +37,29 @@ def settings(model: str | dict[str, str], *languages: str, **values: object) -> 
 
 def translator(plan: Plan, language: str) -> Translator:
     return load_translator(plan.routes[language].model, None, plan.settings.model_dump_json(), "cpu")
+
+
+def test_models_on_the_hub_are_named_by_their_commits(models: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those in folders have none; a model by each language has a commit by each."""
+    found = {"our/encoder": "e" * 40, "our/de": "d" * 40, "our/ru": "f" * 40, "our/both": "b" * 40}
+    monkeypatch.setattr(
+        plan_module, "find_model", lambda name, revision, _: Base("hub", name, f"{revision or 'newest'} {found[name]}")
+    )
+
+    def commits(by: str | dict[str, str], at: Any = None, **trip: Any) -> tuple[Any, Any, Any]:
+        gates = GateSettings(round_trip=RoundTripSettings(encoder="our/encoder", **trip))
+        pinned = with_commits(settings(by, revision=at, gates=gates))
+        assert pinned.gates.round_trip is not None
+        return pinned.revision, pinned.gates.round_trip.revision, pinned.gates.round_trip.model_revision
+
+    encoder, de, ru = (f"newest {found[f'our/{name}']}" for name in ("encoder", "de", "ru"))
+    assert commits("our/both") == (f"newest {'b' * 40}", encoder, None)
+    assert commits("our/both", "v1", revision="v2") == (f"v1 {'b' * 40}", f"v2 {'e' * 40}", None)
+    by_language = {"de": "our/de", "ru": "our/ru"}
+    assert commits(by_language, {"de": "v1"}) == ({"de": f"v1 {'d' * 40}", "ru": ru}, encoder, None)
+    assert commits({"de": "our/de", "ru": models["opus"]}) == ({"de": de}, encoder, None)
+    assert commits(models["nllb"], model=by_language) == (None, encoder, {"de": de, "ru": ru})
+    assert with_commits(settings(models["nllb"])) == settings(models["nllb"])
 
 
 @pytest.mark.parametrize(

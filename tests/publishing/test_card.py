@@ -36,7 +36,7 @@ RESULTS = ModelResults("ada/ours", "rev", SUBSETS, dict.fromkeys(SUBSETS, "abc")
 
 def source(**values: Any) -> SourceRecord:
     fixed = {"name": "MLQA-R", "source": "MLQA-R", "revision": None, "languages": ["de", "en"], "rows": 1148}
-    fixed |= {"pairs": 3500, "fingerprint": "0" * 40, "mteb_tasks": ["MLQAR"]}
+    fixed |= {"pairs": 3500, "fingerprint": "0" * 40, "mteb_tasks": ["MLQAR"], "license": "cc-by-nc-4.0"}
     return SourceRecord.model_validate(fixed | values)
 
 
@@ -67,7 +67,6 @@ def content(**values: Any) -> CardContent:
         "record": training(),
         "recipe": made,
         "recipe_text": dump_recipe(made),
-        "data_licenses": {"MLQA-R": "cc-by-nc-4.0"},
         "results": RESULTS,
         "tables": "### Mean average precision\n\n| model | mono |\n| --- | ---: |\n| ours | 0.850 |",
         "figures": (Figure("figures/Toy-map.svg", "Toy: MAP"),),
@@ -77,7 +76,7 @@ def content(**values: Any) -> CardContent:
     return CardContent(**fixed | values)
 
 
-UNTRAINED: dict[str, Any] = {"record": None, "recipe": None, "recipe_text": "", "data_licenses": {}, "seen": ()}
+UNTRAINED: dict[str, Any] = {"record": None, "recipe": None, "recipe_text": "", "seen": ()}
 UNMEASURED: dict[str, Any] = {"results": None, "tables": "", "figures": (), "zero_shot": (), "seen": ()}
 
 
@@ -232,8 +231,11 @@ NASTY = 'x |<script>alert(1)</script>`\n---\n## Injected\n```\n"]({{ 7 * 7 }})\u
 
 def with_text(text: str) -> CardContent:
     """A card on which every text that a user can supply is this one."""
-    nasty_source = source(name=text, source=text, languages=[text, "de"], mteb_tasks=[text])
-    record = training(data=[nasty_source], hardware=text, versions={text: text}, batches_digest=text, base=text)
+    nasty_source = source(name=text, source=text, languages=[text, "de"], mteb_tasks=[text], license=text)
+    before = nasty_source.model_copy(update={"rows": 1})
+    record = training(
+        data=[nasty_source], base_data=[before], hardware=text, versions={text: text}, batches_digest=text, base=text
+    )
     changed = Recipe.model_validate(recipe().model_dump() | {"training": {"optim": text, "learning_rate": text}})
     return content(
         **dict.fromkeys(["name", "repo_id", "license", "base_model", "base_name", "recipe_text"], text),
@@ -241,7 +243,6 @@ def with_text(text: str) -> CardContent:
         encoder=Encoder({"query": text, "document": text}, text, 512, 384, 1),
         record=record,
         recipe=changed,
-        data_licenses={text: text},
         figures=(Figure(text, text),),
         zero_shot=(text,),
         seen=(text, text),
@@ -321,3 +322,45 @@ def test_a_merged_model_says_what_it_is_the_mean_of() -> None:
     assert "the mean of several models' weights: 0.5 of a/b and 0.5 of c/d" in text
     assert "one seed" not in text
     assert "Hardware" not in text
+
+
+def test_two_sources_of_one_name_have_a_licence_each() -> None:
+    data = [source(name="corpus", source="a.jsonl"), source(name="corpus", source="b.jsonl", license=None)]
+    found = sections(model_card(content(record=training(data=data))))
+    assert "| corpus (`a.jsonl`) | de, en | 1,148 | 3,500 | cc-by-nc-4.0 |" in found["training data"]
+    assert "| corpus (`b.jsonl`) | de, en | 1,148 | 3,500 | not known |" in found["training data"]
+    assert "corpus (cc-by-nc-4.0) and corpus (not known)." in found["licence"]
+
+
+def test_what_the_base_model_was_trained_on_is_told() -> None:
+    before = source(name="older", source="ada/older", license="cc-by-sa-4.0")
+    text = model_card(content(record=training(base_data=[before, source()])))
+    found = sections(text)
+    assert "Before these data, training was on older (cc-by-sa-4.0)." in found["training data"]
+    assert "training data: MLQA-R (cc-by-nc-4.0) and older (cc-by-sa-4.0)." in found["licence"]
+    assert ModelCard(text).data["datasets"] == ["ada/older"]
+
+
+def test_the_time_of_a_resumed_training_is_that_since_it_was_resumed() -> None:
+    found = sections(model_card(content(record=training(resumed_at=1200))))
+    assert "| time | 2 h 5 min, since step 1,200, where it was resumed |" in found["hardware and time"]
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({}, "It is [base](https://huggingface.co/ada/base) and was not trained with mteb-hybrid; its language bias"),
+        ({"base_model": None, "base_name": ""}, "It was not trained with mteb-hybrid; its language bias was measured"),
+        ({"base_model": None, "base_name": ""} | UNMEASURED, "It was not trained with mteb-hybrid.\n"),
+    ],
+)
+def test_a_model_that_was_not_trained_here(more: dict[str, Any], words: str) -> None:
+    assert words in model_card(content(**UNTRAINED | more))
+
+
+def test_a_merge_of_models_that_nothing_is_known_of() -> None:
+    parts = [MergedPart(source=name, revision=None, weight=0.5, origin=None, mteb_tasks=[]) for name in ("a", "b")]
+    record = training(merged_from=parts, data=[])
+    found = sections(model_card(content(record=record, recipe=None, recipe_text="", base_model=None)))
+    assert "training data" not in found
+    assert "training data" not in found["licence"]

@@ -10,20 +10,31 @@ import pytest
 from mteb_hybrid.errors import HybridError
 from mteb_hybrid.publishing.model_files import model_files, read_training, training_files
 
-MODULES = [{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"}]
+MODULES = [
+    {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
+    {"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
+    {"idx": 2, "name": "2", "path": "2_Dense", "type": "sentence_transformers.models.Dense"},
+]
 PUBLISHED = {
     "1_Pooling/config.json": b"{}",
     "2_Dense/model.safetensors": b"s",
     "config.json": b'{"hidden_size": 4}',
+    "config_sentence_transformers.json": b"{}",
+    "merges.txt": b"m",
+    "model.safetensors.index.json": b"{}",
     "model.safetensors": b"s",
     "modules.json": json.dumps(MODULES).encode(),
+    "sentence_bert_config.json": b"{}",
     "sentencepiece.bpe.model": b"m",
+    "tokenizer.json": b"{}",
+    "tokenizer_config.json": b"{}",
     "vocab.txt": b"v",
 }
 LEFT = (
     "README.md", "pytorch_model.bin", "optimizer.pt", "training_args.bin", "notes.pkl", "custom.py", ".git/config.json",
     ".env", "checkpoint-5/model.safetensors", "runs/events.out.tfevents", "runs/x.json", "trainer_state.json",
-    "results/XQuADR.json", "model.onnx",
+    "results/XQuADR.json", "model.onnx", "notes.txt", "training_data.txt", "all_results.json", "eval/config.json",
+    "2_Dense/notes.txt", "older/model.safetensors",
 )  # fmt: skip
 
 
@@ -45,6 +56,18 @@ def test_folders_of_this_machine_are_cut_from_configurations(folder: Path, key: 
     files = model_files(folder)
     assert isinstance(files["config.json"], bytes)
     assert json.loads(files["config.json"]) == {key: "base", "hidden_size": 4}
+
+
+def test_folders_of_this_machine_are_cut_wherever_a_key_names_paths(folder: Path) -> None:
+    def nested(base: str, file: str) -> str:
+        config = {"text_config": {"_name_or_path": base}, "parts": [{"tokenizer_file": file, "cache_dir": None}]}
+        more = {"base_model_name_or_path": base, "vocab_files": [file, "vocab.txt"], "unk_token": "/", "pad_token": "~"}
+        return json.dumps(config | more | {"chat_template": "/{{ x }}", "path": "1_Pooling"})
+
+    (folder / "tokenizer_config.json").write_text(nested("/home/ada/secret/base", r"C:\Users\ada\tokenizer.json"))
+    cleaned = model_files(folder)["tokenizer_config.json"]
+    assert isinstance(cleaned, bytes)
+    assert json.loads(cleaned) == json.loads(nested("base", "tokenizer.json"))
 
 
 @pytest.mark.parametrize(

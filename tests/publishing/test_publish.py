@@ -11,23 +11,68 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Literal
+from types import SimpleNamespace
+from typing import Any, Literal
 
 import pytest
 import yaml
+from mteb.models.model_implementations import MODEL_REGISTRY
 
+from mteb_hybrid.errors import HybridError
+from mteb_hybrid.licences import choose_license
+from mteb_hybrid.publishing.publish import _data_licenses, _hub_id, _zero_shot
+from mteb_hybrid.reporting.results import ModelResults
 from tests.hub.repositories import Repository
 from tests.hub.server import FINE_TOKEN, OTHER_TOKEN, READ_TOKEN, TOKEN, HubServer
 from tests.publishing.conftest import NAME, TASKS
 from tests.publishing.desk import Desk, environment, ok, refused, working
+from tests.publishing.test_card import source, training
 
 pytestmark = pytest.mark.slow
+
+
+PART: dict[str, Any] = {"source": "ada/half", "revision": None, "weight": 1.0, "origin": None, "mteb_tasks": []}
 
 
 @pytest.fixture
 def repo(request: pytest.FixtureRequest) -> str:
     """A repository of this test's own."""
     return "ORG/" + request.node.name.replace("[", "-").rstrip("]")[:90]
+
+
+@pytest.mark.parametrize(
+    ("values", "hub_id"),
+    [
+        ({}, "ada/base"),
+        ({"base": "once", "origin": "ada/base"}, "ada/base"),  # in a folder, which was trained before
+        ({"base": "mteb-hybrid/tiny", "origin": "mteb-hybrid/tiny"}, None),
+        ({"base": "ada/half", "origin": "ada/base", "merged_from": [PART]}, "ada/base"),
+        ({"base": "ada/half", "origin": None, "merged_from": [PART]}, None),
+    ],
+)
+def test_what_the_card_calls_the_base_model(values: dict[str, Any], hub_id: str | None) -> None:
+    assert _hub_id(training(**values)) == hub_id
+
+
+def test_each_source_has_its_licence_by_whatever_name() -> None:
+    data = [source(name="x", license=None), source(name="x", license="mit"), source(name="x (2)", license="cc0-1.0")]
+    before = source(name="older", license="cc-by-nc-4.0")
+    licenses = _data_licenses(training(data=data, base_data=[before, data[0]]))
+    assert licenses == {"x": None, "x (2)": "mit", "x (2) (2)": "cc0-1.0", "older": "cc-by-nc-4.0"}
+    assert _data_licenses(None) == {}
+    with pytest.raises(HybridError, match=r"contradicts older \(cc-by-nc-4.0\), which forbids commercial use"):
+        choose_license("apache-2.0", licenses)
+
+
+def test_a_benchmark_that_mteb_says_the_origin_was_trained_on_is_not_zero_shot(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = ModelResults("ada/ours", "rev", {"ToyMonolingual": {"de-de": {"map": 0.8}}}, {})
+    assert _zero_shot(own, training(origin="ada/base")) == (("Toy",), ())
+    assert _zero_shot(own, training(base_mteb_tasks=["ToyMonolingual"])) == ((), ("Toy",))
+    known = SimpleNamespace(get_training_datasets=lambda: {"ToyMonolingual"})
+    monkeypatch.setitem(MODEL_REGISTRY, "ada/base", known)
+    assert _zero_shot(own, training(origin="ada/base")) == ((), ("Toy",))
+    part = PART | {"origin": "ada/base"}
+    assert _zero_shot(own, training(origin=None, merged_from=[part])) == ((), ("Toy",))
 
 
 def publish(desk: Desk, repo: str, *options: str) -> str:
@@ -275,6 +320,7 @@ def test_what_is_not_published(desk: Desk, hub: HubServer, repo: str) -> None:
     assert "leave out --revision" in told(NAME, "--to", repo, "--create-pr", "--revision", "x")
     assert "did you mean" in told(NAME, "--to", repo, "--license", "apache-2")
     assert "is not a folder" in told(NAME, "--to", repo, "--results", "nowhere")
+    assert "choose another folder for --dry-run" in told(NAME, "--to", repo, "--dry-run", "models")
     assert len(hub.requests) == before
     unknown = desk.run("run", "-m", "our-tinny", "-t", TASKS[0], main="mteb")
     assert "no model is named 'our-tinny'; did you mean our-tiny?" in refused(unknown)

@@ -82,6 +82,17 @@ def test_names_that_begin_alike_are_different_units(tmp_path: Path) -> None:
     assert claims.take("train-alpha0.5.1")
 
 
+@pytest.mark.parametrize("unit", ["evaluate-models__run[1]", "evaluate-what?", "evaluate-*"])
+def test_a_name_may_hold_what_patterns_are_made_of(unit: str, tmp_path: Path) -> None:
+    claims = Claims(tmp_path)
+    claim = claims.take(unit)
+    assert claim is not None
+    assert claims.take(unit) is None
+    assert claims.holder(unit) is not None
+    claim.release()
+    assert claims.holder(unit) is None
+
+
 @pytest.mark.slow
 def test_of_many_processes_one_gets_the_unit(tmp_path: Path) -> None:
     assert outcomes(tmp_path / "claims", tmp_path / "go", 6) == ["lost"] * 5 + ["won"]

@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 
 from mteb_hybrid.data.own import save_collection
 from mteb_hybrid.data.world import generate_world
+from mteb_hybrid.errors import HybridError
 from mteb_hybrid.study.claims import Claims
 from mteb_hybrid.study.folder import StudyFolder
 from mteb_hybrid.study.price import price
@@ -122,6 +123,23 @@ def test_an_average_is_made_of_its_cells_and_evaluated_beside_them(copy: Path) -
     assert row["model"] == f"local/{average.name}"
     assert row["seconds"] >= sum(other["seconds"] for other in rows_of(copy)[:2])
     assert ran(_moved(copy, averages=over, baselines=[TINY])) == (Ended(), [])
+
+
+def test_an_average_of_cells_as_they_were_is_made_again(copy: Path) -> None:
+    """One of two cells is trained anew, and is another model now; one that is gone changes nothing."""
+    over = [{"batches.strategy": ["mono", "cross"]}]
+    work = _moved(copy, averages=over, tasks=TASKS[:1])
+    assert ran(work)[0] == Ended(done=2)
+    (average,), (mono, cross) = work.study.averages, work.study.cells
+    before = weights(work.folder.model(average))
+    shutil.rmtree(work.folder.model(mono))
+    assert work.folder.is_trained(average)
+    shutil.copytree(work.folder.model(cross), work.folder.model(mono))
+    record = work.folder.model(mono) / "training.json"
+    record.write_text(record.read_text() + " ")
+    assert not work.folder.is_trained(average)
+    assert ran(work)[0] == Ended(done=3)  # the cell's evaluation, the average, and its evaluation
+    assert weights(work.folder.model(average)) == weights(work.folder.model(cross)) != before
 
 
 def test_an_average_waits_for_cells_that_failed(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -257,6 +275,25 @@ def test_a_task_that_cannot_be_had_and_data_that_cannot(here: Path, monkeypatch:
     assert ended.failed[second.name].startswith(f"there is no file {other}")
     assert [score["task"] for score in rows_of(here, "scores")] == [TASKS[1]]
     assert f"{first.name}.txt" in {path.name for path in (here / "study" / "failed").iterdir()}
+
+
+def test_data_that_change_between_two_cells(here: Path) -> None:
+    """It is told once the second is trained; and as long as both are there, the study goes on with nothing."""
+    changes: dict[str, Any] = {"tasks": TASKS[:1]}
+    assert ran(work_of(here, grids=[{"seed": [1]}], **changes))[0] == Ended(done=2)
+    pairs = here / "pairs.jsonl"
+    pairs.write_text("".join(pairs.read_text().splitlines(keepends=True)[:-1]))
+    work = work_of(here, grids=[{"seed": [1, 2]}], **changes)
+    first, second = work.study.cells
+    told = f"^{pairs} changed between the trainings of {first.name} and {second.name}, which cannot be comp.*; delete "
+    with pytest.raises(HybridError, match=told):
+        ran(work)
+    with pytest.raises(HybridError, match=told):
+        work_of(here, grids=[{"seed": [1, 2]}], **changes)
+    shutil.rmtree(work.folder.model(first))
+    assert ran(work_of(here, grids=[{"seed": [1, 2]}], **changes))[0].failed == {}
+    data = [[{"source": str(pairs)}], [{"source": str(pairs), "rows": 20}]]  # other rows are no change
+    assert ran(work_of(here, grids=[{"seed": [1, 2]}, {"seed": 3, "data": data}], **changes))[0].failed == {}
 
 
 def test_the_work_of_others_is_left_to_them(here: Path) -> None:

@@ -35,7 +35,10 @@ def test_good_settings_pass() -> None:
         ("learning_rate", "fast", '"fast"; it must be a number'),
         ("learning_rate", True, "true; it must be a number"),
         ("learning_rate", math.inf, "it must be a number"),
+        ("learning_rate", math.nan, "it must be a number"),
+        ("learning_rate", 10**400, "it must be a number"),
         ("learning_rate", 0, "0; it must be above 0"),
+        ("num_train_epochs", 1e308, "1e+308; it must be at most 1000000"),
         ("max_steps", 1.5, "1.5; it must be a whole number"),
         ("max_steps", True, "true; it must be a whole number"),
         ("max_steps", 0, "0; it must be at least 1"),
@@ -59,6 +62,11 @@ def test_impossible_values_name_what_is_possible(name: str, value: object, gist:
         check_training({name: value})
     assert str(error.value).startswith(f"training.{name} is ")
     assert gist in str(error.value)
+
+
+def test_patterns_are_regular_expressions() -> None:
+    with pytest.raises(HybridError, match=r'^training\.learning_rate_mapping has "\(", which is no regular expression'):
+        check_training({"learning_rate_mapping": {"^embeddings": 1e-3, "(": 0.1}})
 
 
 def test_unknown_settings_are_refused() -> None:

@@ -333,6 +333,24 @@ def test_training_stops_early(small: Callable[..., Recipe], tmp_path: Path) -> N
     assert found.batches_digest == batch_digest(first(batches_of(asked), 8))
 
 
+@pytest.mark.parametrize(
+    ("training", "step"),
+    [
+        ({"save_steps": 5}, 2),
+        ({"logging_steps": 100, "save_steps": 4}, 4),
+        ({"logging_strategy": "no", "save_strategy": "no"}, 10),
+    ],
+    ids=["log", "checkpoint", "end"],
+)
+def test_a_training_that_diverges_makes_no_model(
+    training: dict[str, Any], step: int, small: Callable[..., Recipe], tmp_path: Path
+) -> None:
+    """The first step makes the weights infinite; the next log, checkpoint or else the end shows it."""
+    with pytest.raises(HybridError, match=rf"^training diverged by step {step}: .*learning_rate.*--overwrite$"):
+        train(small(training={"learning_rate": 1e38} | training), tmp_path / "ours", show_progress_bar=False)
+    assert [*tmp_path.iterdir()] == []
+
+
 EVERY_OBJECTIVE = {"distill": {"alone": 0.25}, "score_distill": {}, "translate_align": 1.0, "keep": 0.5}
 
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -433,6 +451,17 @@ def test_a_teacher_of_another_vocabulary(folder: Path, tmp_path: Path) -> None:
     losses = list(logged(model, "loss_distill"))
     assert sum(losses[-5:]) < sum(losses[:5]) / 2
     assert SentenceTransformer(str(model), device="cpu").get_embedding_dimension() == 16
+
+
+def test_distillation_without_a_batch_of_one_language_loads_no_teacher(
+    small: Callable[..., Recipe], tmp_path: Path
+) -> None:
+    """As in a study of several shares: where that is 0, the teacher has nothing to do, and may even be nowhere."""
+    nowhere = {"distillation": {"teacher": "nowhere"}}
+    with pytest.raises(HybridError, match=r"^loss\.distillation\.teacher: 'nowhere'"):
+        train(small(batches={"alpha": 0.1}, loss=nowhere), tmp_path / "some")
+    with_it = run(small(batches={"alpha": 0}, loss=nowhere), tmp_path / "with")
+    assert weights(with_it) == weights(run(small(batches={"alpha": 0}), tmp_path / "without"))
 
 
 @pytest.mark.slow
@@ -579,6 +608,20 @@ def test_a_stopped_run_goes_on_as_if_never_stopped(
     assert [path.name for path in output.parent.iterdir()] == ["ours"]
 
 
+@pytest.mark.parametrize("batch", [5, 6, 8])  # between two validations, at one, and at the one that ends training
+def test_a_stopped_run_stops_early_where_it_would_have(
+    batch: int, small: Callable[..., Recipe], at_batch: AtBatch, tmp_path: Path
+) -> None:
+    """As above the loss on strange texts stays what it was; three more validations are no better than the first."""
+    source = write(tmp_path / "strange.jsonl", rows(8, name="strange"))
+    asked = small(validation={"source": {"source": str(source)}, "every": 2, "patience": 3}, training={"max_steps": 50})
+    output = tmp_path / "parts" / "ours"
+    at_batch(batch, send(signal.SIGTERM))
+    assert stopped(asked, output).steps == batch
+    found = record(run(asked, output, resume=True))
+    assert (found.steps, found.best_step) == (8, 2)
+
+
 def test_a_run_that_was_killed_goes_on_from_a_whole_checkpoint(
     small: Callable[..., Recipe], at_batch: AtBatch, tmp_path: Path
 ) -> None:
@@ -639,6 +682,22 @@ def test_a_full_disk(
     assert weights(output) == weights(whole)
     assert record(output).steps == steps
     assert record(output).batches_digest == record(whole).batches_digest
+
+
+def test_a_full_disk_without_a_checkpoint(
+    small: Callable[..., Recipe], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """There is nothing to go on from, and nothing is left in the way of the same command."""
+
+    def full(*args: Any, **kwargs: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    asked = small(training={"save_strategy": "no"})
+    monkeypatch.setattr(SentenceTransformer, "save_pretrained", full)
+    with pytest.raises(HybridError, match=r"No space left on device\); mend that, and train again$"):
+        train(asked, tmp_path / "ours", show_progress_bar=False)
+    monkeypatch.undo()
+    run(asked, tmp_path / "ours")
 
 
 def test_a_second_signal_ends_training_at_once(small: Callable[..., Recipe], at_batch: AtBatch, tmp_path: Path) -> None:
@@ -728,6 +787,23 @@ def test_what_else_must_be_the_same(folder: Path, at_batch: AtBatch, tmp_path: P
     static_model(model, words_of(rows()), dimensions=8)
     with pytest.raises(HybridError, match="the base model changed since"):
         train(asked, output, resume=True)
+
+
+def test_a_finished_model_is_of_these_data_and_this_base(folder: Path, tmp_path: Path) -> None:
+    """Resuming it is nothing to do where nothing has changed, and no success where something has."""
+    model, source, output = tmp_path / "model", write(tmp_path / "pairs.jsonl", rows(9)), tmp_path / "ours"
+    shutil.copytree(folder / "static", model)
+    asked = recipe(model, source)
+    before = weights(run(asked, output))
+    assert train(asked, output, resume=True).steps == 10
+    write(source, rows(10))
+    with pytest.raises(HybridError, match=r"^the data changed since .*ours was trained; .*--overwrite$"):
+        train(asked, output, resume=True)
+    write(source, rows(9))
+    static_model(model, words_of(rows()), dimensions=8)
+    with pytest.raises(HybridError, match=r"^the base model changed since"):
+        train(asked, output, resume=True)
+    assert weights(output) == before
 
 
 def test_arguments_of_the_trainer_are_checked_in_recipes_made_in_python(folder: Path, tmp_path: Path) -> None:

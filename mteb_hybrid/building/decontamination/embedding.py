@@ -71,6 +71,18 @@ def find_encoder(settings: EmbeddingSettings) -> Base:
     return _found(settings.model, settings.revision)
 
 
+def with_commit(settings: EmbeddingSettings) -> EmbeddingSettings:
+    """The settings with the encoder's name and commit on the Hub, where it is there, so that it is the same again.
+
+    Raises:
+        HybridError: there is no such model.
+    """
+    encoder = find_encoder(settings)
+    if encoder.kind != "hub":
+        return settings
+    return settings.model_copy(update={"model": encoder.source, "revision": encoder.revision})
+
+
 @lru_cache(maxsize=1)
 def _found(model: str, revision: str | None) -> Base:
     from mteb_hybrid.debias.plain import find_plain

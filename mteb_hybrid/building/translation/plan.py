@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -64,6 +66,41 @@ def _told(route: Route | None) -> dict[str, Any] | None:
         return None
     model = {"revision": route.model.revision, "source": route.model.source if route.model.kind == "hub" else None}
     return model | asdict(route.direction)
+
+
+def with_commits(settings: TranslationSettings) -> TranslationSettings:
+    """The settings with the commits of all models that are on the Hub, so that translating again takes the same.
+
+    Raises:
+        HybridError: a model cannot be had.
+    """
+    found: dict[str, Any] = {"revision": _commits("model", settings.model, settings.revision, settings.languages)}
+    trip = settings.gates.round_trip
+    if trip is not None:
+        commits: dict[str, Any] = {"revision": _commit("gates.round_trip.encoder", trip.encoder, trip.revision)}
+        if trip.model is not None:
+            languages = settings.languages if trip.back else []
+            commits["model_revision"] = _commits("gates.round_trip.model", trip.model, trip.model_revision, languages)
+        found["gates"] = settings.gates.model_copy(update={"round_trip": trip.model_copy(update=commits)})
+    return settings.model_copy(update=found)
+
+
+def _commits(
+    setting: str, model: _ByLanguage, revision: _ByLanguage | None, languages: Sequence[str]
+) -> _ByLanguage | None:
+    """The commit of a model, or those of several by language; None where none is on the Hub."""
+    if isinstance(model, str) and not isinstance(revision, dict):
+        return _commit(setting, model, revision)
+    named = {to: name for to in languages if (name := _of(model, to)) is not None}
+    commits = {to: _commit(setting, name, _of(revision, to)) for to, name in named.items()}
+    return {to: commit for to, commit in commits.items() if commit is not None} or None
+
+
+def _commit(setting: str, name: str, revision: str | None) -> str | None:
+    if os.path.isdir(os.path.expanduser(name)):  # all of it would be read for its fingerprint, which is no commit
+        return revision
+    base = find_model(name, revision, f"translation.{setting}")
+    return base.revision if base.kind == "hub" else None
 
 
 def plan_translation(settings: TranslationSettings, folder: Path) -> Plan:
