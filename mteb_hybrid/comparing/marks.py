@@ -35,10 +35,10 @@ def mark(table: Table, baseline: str | None = None) -> Table:
         table: the table, with changes if there is a baseline.
         baseline: the label of the row that changes are from.
     """
-    pairs, shares = _testable(table)
+    pairs, shares, figures = _testable(table)
     if not pairs:
         return table
-    p_values = dict(zip(pairs, swap_p_values(shares).tolist(), strict=True))
+    p_values = dict(zip(pairs, swap_p_values(shares, pairs=figures).tolist(), strict=True))
     base = next((place for place, row in enumerate(table.rows) if row.label == baseline), None)
     changes = [pair for pair in pairs if base in pair[:2] and _changed(table, pair, base)]
     ranked = [pair for pair in pairs if table.columns[pair[2]].measure.better is not None]
@@ -51,13 +51,13 @@ def mark(table: Table, baseline: str | None = None) -> Table:
         )
         for at, row in enumerate(table.rows)
     )
-    swaps = describe_swaps(*shares.shape)
+    swaps = describe_swaps(len(shares), len(pairs))
     notes = (*([_change_note(len(changes), swaps)] if changes else []), *table.notes)
     return replace(table, rows=rows, notes=notes, bold_note=_bold_note(len(ranked), swaps) if ranked else "")
 
 
-def _testable(table: Table) -> tuple[list[_Pair], Floats]:
-    """The pairs of figures of the same queries, and what each group adds to their differences."""
+def _testable(table: Table) -> tuple[list[_Pair], Floats, list[tuple[int, int]]]:
+    """The pairs of figures of the same queries, what each group adds to each figure, and which figures the pairs are."""
     drawn = [[None if cell.note else cell.draw() for cell in row.cells] for row in table.rows]
     pairs = [
         (one, other, column)
@@ -72,8 +72,9 @@ def _testable(table: Table) -> tuple[list[_Pair], Floats]:
         for column, each in enumerate(row)
         if each is not None
     }
-    differences = [shares[one, column] - shares[other, column] for one, other, column in pairs]
-    return pairs, np.stack(differences, axis=1) if differences else np.zeros((len(groups), 0))
+    place = {cell: number for number, cell in enumerate(shares)}
+    figures = [(place[one, column], place[other, column]) for one, other, column in pairs]
+    return pairs, np.stack(list(shares.values()), axis=1) if shares else np.zeros((0, 0)), figures
 
 
 def _same_queries(one: Draws | None, other: Draws | None) -> bool:

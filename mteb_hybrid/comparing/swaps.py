@@ -14,7 +14,7 @@ signs, which takes 6 s for 48 comparisons over 1,190 groups, where one product o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,7 +38,7 @@ def swap_count(comparisons: int) -> int:
     return max(LEAST_SWAPS, 100 * comparisons - 1)
 
 
-def swap_p_values(shares: Floats, swaps: int | None = None) -> Floats:
+def swap_p_values(shares: Floats, swaps: int | None = None, pairs: Sequence[tuple[int, int]] | None = None) -> Floats:
     """Return the two-sided p-value of each difference.
 
     Exact if there are no more ways to swap than ``swaps``. Otherwise (b + 1) / (m + 1), where b of m random swaps gave
@@ -46,22 +46,29 @@ def swap_p_values(shares: Floats, swaps: int | None = None) -> Floats:
     for all differences, and the same in every call (seed 0).
 
     Args:
-        shares: what each group adds to each difference, shape (groups, differences).
+        shares: what each group adds to each difference, shape (groups, differences); or, with ``pairs``, to each figure.
         swaps: m; by default as many as ``swap_count`` gives.
+        pairs: the two figures of each difference, as columns of ``shares``. Sums over groups, which cost the most, are
+            then taken for figures, of which there are fewer than pairs.
 
     Returns:
         Shape (differences,).
     """
-    groups, differences = shares.shape
-    swaps = swap_count(differences) if swaps is None else swaps
-    found = shares.sum(axis=0)
+    groups, figures = shares.shape
+    one, other = np.array(pairs).T if pairs is not None else (np.arange(figures), None)
+
+    def differences(of_figures: Floats) -> Floats:
+        return of_figures[..., one] if other is None else of_figures[..., one] - of_figures[..., other]
+
+    swaps = swap_count(len(one)) if swaps is None else swaps
+    found, sizes = shares.sum(axis=0), np.abs(shares).sum(axis=0)
     # Sums of the same numbers in another order differ in their last digits.
-    least = np.abs(found) - _ROUNDING * np.abs(shares).sum(axis=0)
+    least = np.abs(differences(found)) - _ROUNDING * (sizes[one] + (0 if other is None else sizes[other]))
     exact = is_exact(groups, swaps)
-    as_great = np.zeros(differences) if exact else np.ones(differences)
+    as_great = np.zeros(len(one)) if exact else np.ones(len(one))
     total = 0 if exact else 1
     for swapped in _all_swaps(groups) if exact else _random_swaps(groups, swaps):
-        as_great += (np.abs(found - 2 * (swapped @ shares)) >= least).sum(axis=0)
+        as_great += (np.abs(differences(found - 2 * (swapped @ shares))) >= least).sum(axis=0)
         total += len(swapped)
     p_values: Floats = as_great / total
     return p_values

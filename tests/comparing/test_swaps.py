@@ -60,6 +60,18 @@ def test_all_differences_at_once_are_each_by_itself() -> None:
     np.testing.assert_array_equal(swap_p_values(-contributions), together)
 
 
+@pytest.mark.parametrize("groups", [8, 80])
+def test_pairs_of_figures_are_their_differences(groups: int) -> None:
+    figures = np.random.default_rng(7).normal(0.5, 0.1, (groups, 4)) / groups
+    figures[:, 3] = figures[:, 0] + 1e-9 / groups  # as near as models can be
+    figures[:, 2] = figures[:, 1]
+    pairs = [(0, 1), (3, 1), (0, 3), (1, 2)]
+    differences = np.stack([figures[:, one] - figures[:, other] for one, other in pairs], axis=1)
+    found = swap_p_values(figures, 9_999, pairs)
+    assert found.tolist() == swap_p_values(differences, 9_999).tolist()
+    assert found[3] == 1
+
+
 def test_to_swap_a_group_is_to_change_the_sign_of_what_it_adds() -> None:
     random = np.random.default_rng(8)
     group = random.integers(0, 12, 60)
