@@ -57,7 +57,7 @@ def mark(table: Table, baseline: str | None = None) -> Table:
 
 
 def _testable(table: Table) -> tuple[list[_Pair], Floats, list[tuple[int, int]]]:
-    """The pairs of figures of the same queries, what each group adds to each figure, and which figures the pairs are."""
+    """The pairs of figures of the same queries, what each group adds to each figure, and the figures of each pair."""
     drawn = [[None if cell.note else cell.draw() for cell in row.cells] for row in table.rows]
     pairs = [
         (one, other, column)

@@ -46,7 +46,7 @@ def swap_p_values(shares: Floats, swaps: int | None = None, pairs: Sequence[tupl
     for all differences, and the same in every call (seed 0).
 
     Args:
-        shares: what each group adds to each difference, shape (groups, differences); or, with ``pairs``, to each figure.
+        shares: what each group adds to each difference, shape (groups, differences); with ``pairs``, to each figure.
         swaps: m; by default as many as ``swap_count`` gives.
         pairs: the two figures of each difference, as columns of ``shares``. Sums over groups, which cost the most, are
             then taken for figures, of which there are fewer than pairs.
