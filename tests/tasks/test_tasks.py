@@ -294,11 +294,10 @@ def test_descriptive_statistics_stay_out_of_mteb(cache: Path) -> None:
     assert tasks.ParallelWorldMonolingual.metadata.descriptive_stats == statistics
 
 
-def test_a_task_of_one_language_still_is_a_task() -> None:
+def test_tasks_of_one_language_are_without_language_bias() -> None:
     made = collection_tasks(generate_world(3, languages=("de",), name="Lonely"))
     assert [task.metadata.name for task in made] == [
         "LonelyMonolingual",
         "LonelyMultilingual",
-        "LonelyLanguageBias",
         "Lonely",
     ]
