@@ -114,8 +114,9 @@ class HybridTrainer(SentenceTransformerTrainer):
 
     def check_weights(self) -> None:
         """Raise a HybridError if training has diverged: no step leads back from weights that are no numbers."""
-        # sums, as what is made of single weights would need as much memory again
-        sums = [weights.detach().sum() for weights in self.model.parameters() if weights.requires_grad]
+        # Sums, as what is made of single weights would need as much memory again; in half precision they may overflow.
+        trained = (weights.detach() for weights in self.model.parameters() if weights.requires_grad)
+        sums = [weights.sum(dtype=torch.float32) for weights in trained]
         if sums and not torch.stack(sums).isfinite().all():
             raise HybridError(
                 f"training diverged by step {self.state.global_step}: weights are no longer finite; lower "

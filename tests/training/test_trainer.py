@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.utils.data import BatchSampler, ConcatDataset
 from transformers import TrainerControl, TrainerState
 
+from mteb_hybrid.errors import HybridError
 from mteb_hybrid.training import teachers
 from mteb_hybrid.training.losses import build_loss
 from mteb_hybrid.training.recipe import LossSettings
@@ -289,3 +290,16 @@ def test_a_thread_does_not_listen() -> None:
     thread.join()
     assert stop.began
     assert signal.getsignal(signal.SIGINT) == before
+
+
+@pytest.mark.parametrize("weight", [300.0, float("nan"), float("inf")])
+def test_weights_are_checked_in_half_precision_too(weight: float) -> None:
+    """1,000 weights of 300 are no fault, although their sum is more than half precision holds."""
+    weights = nn.Linear(1000, 1, bias=False).half()
+    nn.init.constant_(weights.weight, weight)
+    trainer: Any = SimpleNamespace(model=weights, state=SimpleNamespace(global_step=7))
+    if weight == 300:
+        HybridTrainer.check_weights(trainer)
+    else:
+        with pytest.raises(HybridError, match="^training diverged by step 7: "):
+            HybridTrainer.check_weights(trainer)
