@@ -301,5 +301,5 @@ def test_weights_are_checked_in_half_precision_too(weight: float) -> None:
     if weight == 300:
         HybridTrainer.check_weights(trainer)
     else:
-        with pytest.raises(HybridError, match="^training diverged by step 7: "):
+        with pytest.raises(HybridError, match=r"^training diverged by step 7: "):
             HybridTrainer.check_weights(trainer)
