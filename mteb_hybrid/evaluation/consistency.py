@@ -104,11 +104,14 @@ def mean_rank_correlation(
     counts = {k: np.zeros(len(versions)) for k in depths}
     alike = Counter(versions)
     shares = np.array([1 / alike[version] for version in versions])
+    languages = np.unique([language for _, language in versions], return_inverse=True)[1]
     for members in _blocks(versions, rows_at_once):
         rows = np.concatenate([np.array(each) for each in members])
         scores = similarities(rows)
         best = best_ranked(scores, precedence, min(depth, scores.shape[1]))
-        for pairs in _pairs(members, [language for _, language in versions]):
+        for every in _pairs(members):
+            first, second = languages[rows[every.T]]
+            pairs = every[first != second]
             for k in depths:
                 values = _correlations(scores, best[:, :k], pairs)
                 defined = ~np.isnan(values)
@@ -139,16 +142,12 @@ def _blocks(versions: Sequence[tuple[str, str]], rows_at_once: int) -> Iterator[
         yield block
 
 
-def _pairs(members: Sequence[Sequence[int]], languages: Sequence[str]) -> Iterator[Ints]:
-    """All pairs of versions of one question in two languages, as places in the block; shape (at most so many, 2)."""
+def _pairs(members: Sequence[Sequence[int]]) -> Iterator[Ints]:
+    """All pairs of versions of one question, as places in the block; shape (at most so many, 2)."""
     pairs: list[tuple[int, int]] = []
     start = 0
     for rows in members:
-        pairs += [
-            (one, other)
-            for (one, row), (other, row_of_other) in combinations(enumerate(rows, start), 2)
-            if languages[row] != languages[row_of_other]
-        ]
+        pairs += combinations(range(start, start + len(rows)), 2)
         start += len(rows)
         while len(pairs) >= _PAIRS_AT_ONCE:
             yield np.array(pairs[:_PAIRS_AT_ONCE])

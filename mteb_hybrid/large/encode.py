@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -98,20 +98,15 @@ def encode_collection(
     """
     processes = processes or Processes()
     try:
-        with _alone(folder) if processes.is_main else nullcontext():
+        if processes.is_main:
+            folder.mkdir(parents=True, exist_ok=True)
+        with alone(folder / MANIFEST, "choose another --output") if processes.is_main else nullcontext():
             made = VectorFolder(folder, _agree(data, model, folder, settings, processes, say))
             _encode_missing(made, model, processes, show_progress_bar, say)
         return made
     except OSError as error:
         fault = error.strerror or error
         raise HybridError(f"{folder}: {fault}; mend that, and the same command goes on where it was") from error
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    folder.mkdir(parents=True, exist_ok=True)
-    with alone(folder / MANIFEST, "choose another --output"):
-        yield
 
 
 def _encode_missing(

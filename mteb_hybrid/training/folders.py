@@ -86,7 +86,7 @@ def at_work(output: Path, *, resume: bool, overwrite: bool) -> Iterator[None]:
         yield
 
 
-def begin(output: Path, identity: Mapping[str, Any], recipe: str = "") -> None:
+def begin(output: Path, identity: Mapping[str, Any], recipe: str) -> None:
     """Remove what is there, and make the work folder of a new run.
 
     Args:

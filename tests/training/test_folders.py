@@ -14,6 +14,7 @@ from mteb_hybrid.training.outcome import RECORD
 from mteb_hybrid.whole import whole_folder
 
 IDENTITY = {"recipe's seed": 1, "data": ["0123", "4567"], "base model": "89ab", "number of processes": 1}
+RECIPE_TEXT = "seed: 1\n"
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ def checkpoint(output: Path, step: int, state: object = None) -> Path:
 def test_a_first_run_makes_the_folder_above(output: Path) -> None:
     check_folders(output, resume=False, overwrite=False)
     assert not output.parent.exists()
-    begin(output, IDENTITY)
+    begin(output, IDENTITY, RECIPE_TEXT)
     assert [path.name for path in output.parent.iterdir()] == ["ours.training"]
 
 
@@ -61,7 +62,7 @@ def test_a_model_that_is_there(output: Path) -> None:
     fails(output, str(output), "is there already", resume=True)
     check_folders(output, resume=False, overwrite=True)
     assert output.exists()
-    begin(output, IDENTITY)
+    begin(output, IDENTITY, RECIPE_TEXT)
     assert not output.exists()
 
 
@@ -82,13 +83,13 @@ def test_overwrite_leaves_alone_what_no_run_made(output: Path) -> None:
 
 def test_an_unfinished_run(output: Path) -> None:
     output.parent.mkdir()
-    begin(output, IDENTITY)
+    begin(output, IDENTITY, RECIPE_TEXT)
     fails(output, str(work_folder(output)), "unfinished training", "--resume", "--overwrite")
     fails(output, "exclude each other", resume=True, overwrite=True)
     check_folders(output, resume=True, overwrite=False)
     old = checkpoint(output, 3)
     check_folders(output, resume=False, overwrite=True)
-    begin(output, IDENTITY)
+    begin(output, IDENTITY, RECIPE_TEXT)
     assert not old.exists()
 
 
@@ -115,7 +116,7 @@ def test_names_that_are_too_long(name: str, tmp_path: Path) -> None:
     """Of the second, only the work folder's is."""
     with pytest.raises(HybridError, match=r"File name too long.*choose another --output"):
         check_folders(tmp_path / name, resume=False, overwrite=False)
-        begin(tmp_path / name, IDENTITY)
+        begin(tmp_path / name, IDENTITY, RECIPE_TEXT)
     assert not list(tmp_path.iterdir())
 
 
@@ -132,7 +133,7 @@ def test_a_folder_above_that_cannot_be_written(output: Path, monkeypatch: pytest
 
     monkeypatch.setattr(Path, "mkdir", read_only)  # as root, there is no read-only folder
     with pytest.raises(HybridError, match=r"cannot write .*ours \(Permission denied\); choose another --output"):
-        begin(output, IDENTITY)
+        begin(output, IDENTITY, RECIPE_TEXT)
     with monkeypatch.context() as patched, pytest.raises(HybridError, match=r"ours \(Permission denied\)"):
         patched.setattr(os, "access", lambda path, mode: path != output.parent)
         check_folders(output, resume=False, overwrite=False)
@@ -140,7 +141,7 @@ def test_a_folder_above_that_cannot_be_written(output: Path, monkeypatch: pytest
 
 def test_the_newest_whole_checkpoint(output: Path) -> None:
     output.parent.mkdir()
-    begin(output, IDENTITY)
+    begin(output, IDENTITY, RECIPE_TEXT)
     assert checkpoint_of(output, IDENTITY) is None
     expected = checkpoint(output, 9)
     checkpoint(output, 10).joinpath("trainer_state.json").unlink()
@@ -154,7 +155,7 @@ def test_the_newest_whole_checkpoint(output: Path) -> None:
 @pytest.mark.parametrize("what", IDENTITY)
 def test_another_run_is_not_resumed(what: str, output: Path) -> None:
     output.parent.mkdir()
-    begin(output, IDENTITY)
+    begin(output, IDENTITY, RECIPE_TEXT)
     without = {name: value for name, value in IDENTITY.items() if name != what}
     for changed in (IDENTITY | {what: "other"}, IDENTITY | {"new": 1}, without):
         name = what if "new" not in changed else "new"
@@ -173,12 +174,12 @@ def test_a_broken_work_folder(text: str | None, output: Path) -> None:
 
 def test_a_run_without_a_checkpoint_is_abandoned(output: Path) -> None:
     output.parent.mkdir()
-    begin(output, IDENTITY)
+    begin(output, IDENTITY, RECIPE_TEXT)
     checkpoint(output, 3, state={})
     abandon(output)
     assert not work_folder(output).exists()
     abandon(output)
-    begin(output, IDENTITY)
+    begin(output, IDENTITY, RECIPE_TEXT)
     kept = checkpoint(output, 3)
     abandon(output)
     assert kept.exists()
