@@ -7,7 +7,7 @@ from mteb.types import PromptType
 from mteb_hybrid.data.hub_collection import PublishedCollection
 from mteb_hybrid.data.lareqa import XQUAD_R, load_lareqa
 from mteb_hybrid.evaluation.declare import ParallelBenchmark, declare, parallel_task
-from mteb_hybrid.evaluation.settings import Setting
+from mteb_hybrid.subsets import Setting
 
 LAREQA_CITATION = r"""
 @inproceedings{roy2020lareqa,

@@ -50,7 +50,7 @@ AS_XTREME_R = """
 from functools import partial
 from mteb_hybrid.data.world import generate_world
 from mteb_hybrid.evaluation.declare import parallel_task
-from mteb_hybrid.evaluation.settings import Setting, Subset
+from mteb_hybrid.subsets import Setting, Subset
 from mteb_hybrid.registry import register_tasks
 from tasks.parallel_world import BENCHMARK
 

@@ -13,8 +13,8 @@ from mteb_hybrid.errors import HybridError, one_line
 from mteb_hybrid.reporting.benchmarks import Benchmark, find_benchmarks
 from mteb_hybrid.reporting.render import Format, render
 from mteb_hybrid.reporting.results import ModelResults, read_results, select_models, unknown
-from mteb_hybrid.reporting.settings import Setting, split_task_name
 from mteb_hybrid.reporting.tables import row_labels
+from mteb_hybrid.subsets import Setting, split_task_name
 
 
 def compare(

@@ -14,7 +14,7 @@ from mteb_hybrid.comparing.swaps import describe_swaps, swap_p_values
 from mteb_hybrid.comparing.verdict import verdict
 from mteb_hybrid.reporting.benchmarks import Benchmark
 from mteb_hybrid.reporting.results import ModelResults
-from mteb_hybrid.reporting.settings import Setting
+from mteb_hybrid.subsets import Setting
 
 
 @dataclass(frozen=True)

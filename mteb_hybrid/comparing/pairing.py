@@ -10,7 +10,7 @@ from mteb_hybrid.data.unpacked import check_unpacked
 from mteb_hybrid.errors import HybridError, one_line
 from mteb_hybrid.reporting.resampling import KEYS, Draws, draw_mean, has_keys, query_scores_file
 from mteb_hybrid.reporting.results import ModelResults
-from mteb_hybrid.reporting.settings import Setting
+from mteb_hybrid.subsets import Setting
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -10,8 +10,8 @@ from mteb_hybrid.comparing.verdict import LEVEL
 from mteb_hybrid.reporting import footnotes
 from mteb_hybrid.reporting.figures import Cell
 from mteb_hybrid.reporting.resampling import DRAWS
-from mteb_hybrid.reporting.settings import Setting
 from mteb_hybrid.reporting.tables import MAP, RANK_DISTANCE, Column, Measure, Row, Table
+from mteb_hybrid.subsets import Setting
 
 LANGUAGES_SHOWN = 30
 """Query languages of a setting that a table shows."""

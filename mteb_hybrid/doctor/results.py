@@ -11,7 +11,7 @@ from typing import Any
 
 from mteb_hybrid.doctor.finding import Findings, ok, wrong
 from mteb_hybrid.evaluation.query_scores import COLUMNS, query_scores_path
-from mteb_hybrid.reporting.settings import RETRIEVAL_SETTINGS
+from mteb_hybrid.subsets import RETRIEVAL_SETTINGS
 
 _AGAIN = "delete it, and run the same command again: it goes on with what is missing"
 _META = "model_meta.json"

@@ -20,8 +20,9 @@ from mteb.types import PromptType
 from mteb_hybrid.data.collection import ParallelCollection
 from mteb_hybrid.data.download import cache_folder
 from mteb_hybrid.data.languages import langscript
-from mteb_hybrid.evaluation.settings import Setting, Subset, answerable
+from mteb_hybrid.evaluation.splits import answerable
 from mteb_hybrid.evaluation.task import AbsTaskParallelRetrieval
+from mteb_hybrid.subsets import RETRIEVAL_SETTINGS, Setting, Subset
 
 logger = logging.getLogger(f"mteb.{__name__}")  # below mteb's, so that its verbosity is ours
 
@@ -29,13 +30,15 @@ SPLIT = "test"
 
 _SHIPPED_STATISTICS = Path(str(files("mteb_hybrid"))) / "tasks" / "descriptive_stats"
 
-_NAMES = {setting.value: setting.name.lower() for setting in Setting}
+_NAMES = {setting.value: setting.name.lower() for setting in RETRIEVAL_SETTINGS}
 
 _DESCRIPTIONS = {
     Setting.MONOLINGUAL: "Queries of each language against the passages of that language.",
     Setting.CROSS_LINGUAL: "Queries of each language against the passages of each other language.",
     Setting.MULTILINGUAL: "Queries of each language against one pool that holds the passages of all languages; "
     "the parallel answers of every language are relevant.",
+    Setting.LANGUAGE_BIAS: "How far the language of a passage decides its place in a pool of all languages: distance "
+    "between the ranks of the parallel answers, scaled to [0, 1], higher is less biased.",
 }
 
 
@@ -121,37 +124,26 @@ def declare(benchmark: ParallelBenchmark, collection: ParallelCollection | None 
         The classes ``NAMEMonolingual``, ``NAMECrossLingual``, ``NAMEMultilingual``, ``NAMELanguageBias`` (unless there
         is one language only) and, last, the aggregate ``NAME``, the mean of the settings.
     """
-    subsets = {setting: setting.subsets(benchmark.languages) for setting in Setting}
+    settings = [each for each in Setting if each is not Setting.LANGUAGE_BIAS or len(benchmark.languages) > 1]
+    subsets = {setting: setting.subsets(benchmark.languages) for setting in settings}
     if collection is not None:
         subsets = {
             setting: {name: subset for name, subset in members.items() if answerable(collection, subset)}
             for setting, members in subsets.items()
         }
-    settings = [
-        parallel_task(
+    tasks = {
+        setting: parallel_task(
             benchmark,
-            f"{benchmark.name}{setting.value}",
+            setting.task_name(benchmark.name),
             setting,
             description=_DESCRIPTIONS[setting],
+            main_score="rank_closeness" if setting is Setting.LANGUAGE_BIAS else "map",
             subsets=members,
         )
         for setting, members in subsets.items()
         if members
-    ]
-    bias = [_language_bias(benchmark, subsets[Setting.MULTILINGUAL])] if len(benchmark.languages) > 1 else []
-    return (*settings, *bias, _aggregate(benchmark, settings))
-
-
-def _language_bias(benchmark: ParallelBenchmark, subsets: Mapping[str, Subset]) -> type[AbsTask]:
-    return parallel_task(
-        benchmark,
-        f"{benchmark.name}LanguageBias",
-        Setting.MULTILINGUAL,
-        description="How far the language of a passage decides its place in a pool of all languages: distance "
-        "between the ranks of the parallel answers, scaled to [0, 1], higher is less biased.",
-        main_score="rank_closeness",
-        subsets=subsets,
-    )
+    }
+    return (*tasks.values(), _aggregate(benchmark, [tasks[each] for each in RETRIEVAL_SETTINGS if each in tasks]))
 
 
 def parallel_task(

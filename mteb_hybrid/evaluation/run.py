@@ -264,7 +264,7 @@ def _benchmark(task: AbsTask) -> str:
     from mteb_hybrid.evaluation.task import AbsTaskParallelRetrieval
     from mteb_hybrid.reporting.miracl import TITLE
     from mteb_hybrid.reporting.results import OTHER_TASKS
-    from mteb_hybrid.reporting.settings import split_task_name
+    from mteb_hybrid.subsets import split_task_name
 
     name = task.metadata.name
     if name in OTHER_TASKS:

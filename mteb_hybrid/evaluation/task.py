@@ -32,8 +32,9 @@ from mteb_hybrid.evaluation.freed import Freed
 from mteb_hybrid.evaluation.predictions import PREDICTION_DEPTH, save_predictions
 from mteb_hybrid.evaluation.ranking import Floats, Ints, Ranking, Relevance, concatenate, rank
 from mteb_hybrid.evaluation.retrieval_metrics import average_precision, retrieval_scores
-from mteb_hybrid.evaluation.settings import Setting, Split, Subset, build_splits, text_dataset
 from mteb_hybrid.evaluation.shared_run import Scored, current_run
+from mteb_hybrid.evaluation.splits import Split, build_splits, text_dataset
+from mteb_hybrid.subsets import Setting, Subset
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -37,8 +37,8 @@ from mteb_hybrid.reporting.benchmarks import Benchmark, find_benchmarks
 from mteb_hybrid.reporting.miracl import miracl_tables
 from mteb_hybrid.reporting.remedies import read_rows
 from mteb_hybrid.reporting.results import ModelResults, read_results, select_models
-from mteb_hybrid.reporting.settings import Setting
 from mteb_hybrid.reporting.tables import Table, row_labels, summary_tables, with_margins
+from mteb_hybrid.subsets import Setting
 
 if TYPE_CHECKING:
     from mteb_hybrid.html_report.draw_curves import Line

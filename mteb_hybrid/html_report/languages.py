@@ -10,7 +10,7 @@ from mteb_hybrid.html_report.content import Data, Form, Picture, name_to_show, s
 from mteb_hybrid.reporting.benchmarks import Benchmark
 from mteb_hybrid.reporting.results import ModelResults
 from mteb_hybrid.reporting.scripts import in_groups
-from mteb_hybrid.reporting.settings import Setting
+from mteb_hybrid.subsets import Setting
 
 Matrix = Mapping[str, Mapping[str, float]]
 """Query language to passage language to figure."""

@@ -16,7 +16,7 @@ from mteb_hybrid.evaluation.query_scores import COLUMNS, query_scores_path, rank
 from mteb_hybrid.reporting.benchmarks import Benchmark
 from mteb_hybrid.reporting.resampling import has_keys
 from mteb_hybrid.reporting.results import ModelResults
-from mteb_hybrid.reporting.settings import Setting
+from mteb_hybrid.subsets import Setting
 
 if TYPE_CHECKING:
     import pyarrow as pa

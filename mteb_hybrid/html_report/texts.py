@@ -13,7 +13,7 @@ from mteb_hybrid.data.own import load_collection
 from mteb_hybrid.errors import HybridError, one_line
 from mteb_hybrid.reporting.benchmarks import Benchmark
 from mteb_hybrid.reporting.results import ModelResults
-from mteb_hybrid.reporting.settings import Setting
+from mteb_hybrid.subsets import Setting
 
 _ALONE = "Questions are named by their ids alone: "
 

@@ -366,7 +366,7 @@ def _metadata(name: str, languages: Sequence[str]) -> TaskMetadata:
     """The metadata of the task that evaluates the collection: prompts may depend on its name."""
     from mteb_hybrid.data.collection import ParallelCollection
     from mteb_hybrid.evaluation.declare import ParallelBenchmark, parallel_task
-    from mteb_hybrid.evaluation.settings import Setting
+    from mteb_hybrid.subsets import Setting
 
     benchmark = ParallelBenchmark(
         name=name,
@@ -377,7 +377,7 @@ def _metadata(name: str, languages: Sequence[str]) -> TaskMetadata:
         dataset={"path": name, "revision": "1"},
     )
     setting = Setting.MULTILINGUAL
-    return parallel_task(benchmark, f"{name}{setting.value}", setting, description="One pool of all.").metadata
+    return parallel_task(benchmark, setting.task_name(name), setting, description="One pool of all.").metadata
 
 
 def _unit(embeddings: Any) -> NDArray[np.float32]:

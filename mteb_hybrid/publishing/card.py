@@ -13,7 +13,7 @@ from mteb_hybrid.publishing.escape import fence, inline, plain
 from mteb_hybrid.reporting.benchmarks import Benchmark, find_benchmarks
 from mteb_hybrid.reporting.figures import setting_cell
 from mteb_hybrid.reporting.results import ModelResults
-from mteb_hybrid.reporting.settings import RETRIEVAL_SETTINGS, Setting
+from mteb_hybrid.subsets import RETRIEVAL_SETTINGS, Setting
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult, ModelCardData

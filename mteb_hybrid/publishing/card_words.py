@@ -9,7 +9,7 @@ from mteb_hybrid.publishing.card_tables import alpha_words, listed
 from mteb_hybrid.publishing.content import CardContent
 from mteb_hybrid.publishing.escape import code, fence, inline, python_string, shell_word, url_path
 from mteb_hybrid.reporting.benchmarks import Benchmark, find_benchmarks
-from mteb_hybrid.reporting.settings import Setting
+from mteb_hybrid.subsets import Setting
 from mteb_hybrid.training.outcome import SourceRecord
 
 LAREQA = frozenset({"XQuADR", "MLQAR"})

@@ -13,7 +13,7 @@ from mteb_hybrid.reporting.benchmarks import Benchmark, find_benchmarks
 from mteb_hybrid.reporting.heat_map import heat_map
 from mteb_hybrid.reporting.results import ModelResults
 from mteb_hybrid.reporting.scripts import in_groups
-from mteb_hybrid.reporting.settings import Setting
+from mteb_hybrid.subsets import Setting
 
 FOLDER = "figures"
 

@@ -24,8 +24,8 @@ from mteb_hybrid.whole import whole_folder
 if TYPE_CHECKING:
     from mteb.abstasks.abstask import AbsTask
 
-    from mteb_hybrid.evaluation.settings import Subset
     from mteb_hybrid.evaluation.task import AbsTaskParallelRetrieval
+    from mteb_hybrid.subsets import Subset
 
 QRELS = "qrels"
 
@@ -201,7 +201,7 @@ def _write_qrels(collection: ParallelCollection, subsets: Mapping[str, Subset], 
     import pyarrow
 
     from mteb_hybrid.evaluation.declare import SPLIT
-    from mteb_hybrid.evaluation.settings import build_splits
+    from mteb_hybrid.evaluation.splits import build_splits
 
     schema = pyarrow.schema({"query-id": pyarrow.string(), "corpus-id": pyarrow.string(), "score": pyarrow.int32()})
     judgements = 0

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from mteb_hybrid.reporting.published import published_languages
 from mteb_hybrid.reporting.results import ModelResults, unknown
-from mteb_hybrid.reporting.settings import Setting, split_task_name
+from mteb_hybrid.subsets import Setting, split_task_name
 
 _TITLES = {"XQuADR": "XQuAD-R", "MLQAR": "MLQA-R"}
 # Other names of data sets that hold the same texts.
@@ -44,8 +46,14 @@ class Benchmark:
 
     def subset_count(self, setting: Setting, language: str | None = None) -> int:
         """How many subsets a whole run of a setting has, of all query languages or of one."""
-        names = self.subsets.get(setting) or setting.subset_names(self.languages)
-        return sum(language in {None, setting.languages_of(name)[0]} for name in names)
+        counts = self._subset_counts[setting]
+        return counts.total() if language is None else counts[language]
+
+    @cached_property
+    def _subset_counts(self) -> Mapping[Setting, Counter[str]]:
+        """The number of subsets of each query language."""
+        names = {setting: self.subsets.get(setting) or setting.subsets(self.languages) for setting in Setting}
+        return {setting: Counter(setting.languages_of(name)[0] for name in names[setting]) for setting in Setting}
 
     @property
     def data_names(self) -> frozenset[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mteb_hybrid.reporting.benchmarks import Benchmark
 from mteb_hybrid.reporting.published import PublishedModel
 from mteb_hybrid.reporting.results import ModelResults
-from mteb_hybrid.reporting.settings import Setting
+from mteb_hybrid.subsets import Setting
 
 if TYPE_CHECKING:
     from mteb_hybrid.reporting.resampling import Draws

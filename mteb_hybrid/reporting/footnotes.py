@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from mteb_hybrid.reporting.benchmarks import Benchmark
 from mteb_hybrid.reporting.figures import Cell
 from mteb_hybrid.reporting.results import ModelResults
-from mteb_hybrid.reporting.settings import Setting
+from mteb_hybrid.subsets import Setting
 
 INCOMPLETE_MARK = "*"
 SIGNIFICANT_MARK = "†"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from mteb_hybrid.reporting.settings import Setting
+from mteb_hybrid.subsets import Setting
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from mteb_hybrid.errors import HybridError, one_line
 from mteb_hybrid.reporting.benchmarks import Benchmark, find_benchmarks
 from mteb_hybrid.reporting.figures import setting_cell
 from mteb_hybrid.reporting.results import ModelResults, read_results, select_models
-from mteb_hybrid.reporting.settings import Setting
+from mteb_hybrid.subsets import Setting
 from mteb_hybrid.whole import whole_file
 
 UNTRAINED = "untrained"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mteb_hybrid.errors import HybridError, one_line
-from mteb_hybrid.reporting.settings import Setting, split_task_name
+from mteb_hybrid.subsets import Setting, split_task_name
 
 # The folder given to mteb, its inner folder, one model's folder, one revision's folder.
 _LAYOUTS = ("results/*/*/*.json", "*/*/*.json", "*/*.json", "*.json")

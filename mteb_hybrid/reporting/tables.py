@@ -13,7 +13,7 @@ from mteb_hybrid.reporting.benchmarks import Benchmark
 from mteb_hybrid.reporting.figures import Cell, language_cell, mean_of_settings, published_cell, setting_cell
 from mteb_hybrid.reporting.published import PublishedModel, published_models
 from mteb_hybrid.reporting.results import ModelResults
-from mteb_hybrid.reporting.settings import RETRIEVAL_SETTINGS, Setting
+from mteb_hybrid.subsets import RETRIEVAL_SETTINGS, Setting
 
 if TYPE_CHECKING:
     from mteb_hybrid.reporting.resampling import Draws

@@ -11,11 +11,11 @@ from typing import Any
 from mteb_hybrid.errors import HybridError
 from mteb_hybrid.models import NamedModel, known_models
 from mteb_hybrid.reporting.remedies import UNTRAINED, Remedy, RemedyRow, remedy_rows, seen_languages, write_rows
-from mteb_hybrid.reporting.settings import Setting, split_task_name
 from mteb_hybrid.study.averages import Average
 from mteb_hybrid.study.cells import Cell, short_base, strategy_of
 from mteb_hybrid.study.folder import Evaluated, StudyFolder
 from mteb_hybrid.study.work import Work
+from mteb_hybrid.subsets import Setting, split_task_name
 from mteb_hybrid.training.outcome import TrainingRecord
 from mteb_hybrid.whole import whole_file
 

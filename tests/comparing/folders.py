@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mteb_hybrid.evaluation.query_scores import QueryScores
-from mteb_hybrid.reporting.settings import split_task_name
+from mteb_hybrid.subsets import split_task_name
 
 Scores = Mapping[str, Sequence[float] | np.ndarray]
 

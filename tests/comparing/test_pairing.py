@@ -11,7 +11,7 @@ import pytest
 from mteb_hybrid.comparing.pairing import check_pairs, draws_of, task_with_scores
 from mteb_hybrid.errors import HybridError
 from mteb_hybrid.reporting.results import read_results
-from mteb_hybrid.reporting.settings import Setting
+from mteb_hybrid.subsets import Setting
 from tests.comparing.folders import write
 
 TASK = "ToyMonolingual"

@@ -18,9 +18,9 @@ from mteb_hybrid.errors import HybridError
 from mteb_hybrid.evaluation import freed, saving
 from mteb_hybrid.evaluation import task as task_module
 from mteb_hybrid.evaluation.own import collection_tasks
-from mteb_hybrid.evaluation.settings import Setting, build_splits
+from mteb_hybrid.evaluation.splits import build_splits
 from mteb_hybrid.registry import register
-from mteb_hybrid.reporting.settings import Setting as ReportedSetting
+from mteb_hybrid.subsets import RETRIEVAL_SETTINGS, Setting
 from tests.languages.belebele_shape import ODD, PASSAGES, QUERIES, TAGS, belebele_shaped
 from tests.languages.lookup import LookupEncoder
 
@@ -84,11 +84,11 @@ def test_mteb_takes_every_tag_as_it_is(tag: str) -> None:
 
 def test_all_pairs_have_names_of_their_own_that_are_read_back() -> None:
     tags = [tag.replace("_", "-") for tag in TAGS]
-    mono, cross, multi = (setting.subsets(tags) for setting in Setting)
+    mono, cross, multi = (setting.subsets(tags) for setting in RETRIEVAL_SETTINGS)
     assert len(mono) + len(cross) == 14_884 and len(multi) == 122
     assert "zho_Hans-zho_Hant" in cross and "ben_Beng-ben_Latn" in cross
     for name, subset in {**mono, **cross}.items():
-        setting = ReportedSetting.MONOLINGUAL if name in mono else ReportedSetting.CROSS_LINGUAL
+        setting = Setting.MONOLINGUAL if name in mono else Setting.CROSS_LINGUAL
         read = setting.languages_of(name)
         assert (read[0], read[-1]) == (subset.query_language, subset.corpus_languages[0])
 

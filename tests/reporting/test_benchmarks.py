@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mteb_hybrid.reporting.benchmarks import Benchmark, find_benchmarks
 from mteb_hybrid.reporting.results import ModelResults
-from mteb_hybrid.reporting.settings import Setting
+from mteb_hybrid.subsets import Setting
 
 
 def run(*subsets: str, benchmark: str = "Toy", folder: Path = Path("nowhere")) -> ModelResults:

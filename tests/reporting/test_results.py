@@ -13,7 +13,6 @@ import pytest
 from mteb_hybrid.errors import HybridError
 from mteb_hybrid.reporting.benchmarks import choose_benchmarks, find_benchmarks
 from mteb_hybrid.reporting.results import ModelResults, read_results, select_models
-from mteb_hybrid.reporting.settings import Setting, split_task_name
 
 Scores = Mapping[str, Mapping[str, object]]
 Figures = Mapping[str, Mapping[str, float]]
@@ -236,45 +235,6 @@ def test_an_unknown_model_is_told_with_what_there_is(name: str, hint: str) -> No
 def test_a_long_list_of_what_there_is_is_cut() -> None:
     with pytest.raises(HybridError, match=r"m0, .*m7 and 1 more$"):
         select_models([run(f"m{number}") for number in range(9)], ["x"])
-
-
-@pytest.mark.parametrize(
-    ("task", "split"),
-    [
-        ("XQuADRMonolingual", ("XQuADR", Setting.MONOLINGUAL)),
-        ("my-own_CrossLingual", ("my-own_", Setting.CROSS_LINGUAL)),
-        ("MLQARLanguageBias", ("MLQAR", Setting.LANGUAGE_BIAS)),
-        ("Multilingual", None),
-        ("XQuADR", None),
-    ],
-)
-def test_task_names(task: str, split: tuple[str, Setting] | None) -> None:
-    assert split_task_name(task) == split
-
-
-@pytest.mark.parametrize(
-    ("setting", "subset", "languages"),
-    [
-        (Setting.MONOLINGUAL, "de-de", ("de",)),
-        (Setting.MONOLINGUAL, "zh_Hant-zh_Hant", ("zh-Hant",)),
-        (Setting.MONOLINGUAL, "de-en", ()),
-        (Setting.MONOLINGUAL, "-", ()),
-        (Setting.MULTILINGUAL, "de-all", ("de",)),
-        (Setting.MULTILINGUAL, "zh_Hant-all", ("zh-Hant",)),
-        (Setting.MULTILINGUAL, "de", ()),
-        (Setting.MULTILINGUAL, "-all", ()),
-        (Setting.LANGUAGE_BIAS, "de-all", ("de",)),
-        (Setting.CROSS_LINGUAL, "ar-de", ("ar", "de")),
-        (Setting.CROSS_LINGUAL, "zh_Hant-zh_Hans", ("zh-Hant", "zh-Hans")),
-        (Setting.CROSS_LINGUAL, "en-all", ("en", "all")),  # Allar is a language
-        (Setting.CROSS_LINGUAL, "de-de", ()),
-        (Setting.CROSS_LINGUAL, "de-en-US", ()),
-        (Setting.CROSS_LINGUAL, "de", ()),
-        (Setting.CROSS_LINGUAL, "de-", ()),
-    ],
-)
-def test_subset_names(setting: Setting, subset: str, languages: tuple[str, ...]) -> None:
-    assert setting.languages_of(subset) == languages
 
 
 def test_languages_are_those_that_any_run_names() -> None:

@@ -19,7 +19,6 @@ from mteb_hybrid.reporting.published import published_models
 from mteb_hybrid.reporting.render import render
 from mteb_hybrid.reporting.resampling import EXPLANATION
 from mteb_hybrid.reporting.results import ModelResults
-from mteb_hybrid.reporting.settings import Setting
 from mteb_hybrid.reporting.tables import (
     Table,
     language_tables,
@@ -28,6 +27,7 @@ from mteb_hybrid.reporting.tables import (
     with_changes,
     with_margins,
 )
+from mteb_hybrid.subsets import Setting
 
 Tasks = Mapping[str, Mapping[str, Mapping[str, float]]]
 

@@ -1,4 +1,4 @@
-"""The settings: names and numbers of subsets, and the layout of a collection for mteb."""
+"""The layout of a collection for mteb."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from mteb_hybrid.data.collection import ParallelCollection, TextTable
-from mteb_hybrid.evaluation.settings import Setting, Subset, answerable, build_splits
-
-XQUAD = ("ar", "de", "el", "en", "es", "hi", "ru", "th", "tr", "vi", "zh")
+from mteb_hybrid.evaluation.splits import answerable, build_splits
+from mteb_hybrid.subsets import Setting, Subset
 
 # Group g1 is answered in all three languages, in en twice; g2 in de and en; g3 nowhere; fr asks nothing of g2.
 COLLECTION = ParallelCollection(
@@ -31,40 +30,6 @@ def splits(setting: Setting) -> dict[str, dict[str, Any]]:
     laid_out = build_splits(COLLECTION, setting.subsets(COLLECTION.languages), "test")
     assert all(list(split) == ["test"] for split in laid_out.values())
     return {name: split["test"] for name, split in laid_out.items()}
-
-
-@pytest.mark.parametrize(
-    ("setting", "eleven", "seven"),
-    [(Setting.MONOLINGUAL, 11, 7), (Setting.CROSS_LINGUAL, 110, 42), (Setting.MULTILINGUAL, 11, 7)],
-)
-def test_numbers_of_subsets(setting: Setting, eleven: int, seven: int) -> None:
-    assert len(setting.subsets(XQUAD)) == eleven
-    assert len(setting.subsets(XQUAD[:7])) == seven
-
-
-def test_names_of_subsets() -> None:
-    de, en = ("de",), ("en",)
-    assert Setting.MONOLINGUAL.subsets(("de", "en")) == {"de-de": Subset("de", de), "en-en": Subset("en", en)}
-    assert Setting.CROSS_LINGUAL.subsets(("de", "en")) == {"de-en": Subset("de", en), "en-de": Subset("en", de)}
-    both = ("de", "en")
-    assert Setting.MULTILINGUAL.subsets(both) == {"de-all": Subset("de", both), "en-all": Subset("en", both)}
-
-
-@pytest.mark.parametrize("setting", Setting)
-def test_a_name_has_one_hyphen_whatever_the_language_tags(setting: Setting) -> None:
-    subsets = setting.subsets(("zh-Hant-TW", "pt-BR"))
-    assert all(name.count("-") == 1 for name in subsets)
-    assert {subset.query_language for subset in subsets.values()} == {"zh-Hant-TW", "pt-BR"}
-    expected = {
-        Setting.MONOLINGUAL: ["zh_Hant_TW-zh_Hant_TW", "pt_BR-pt_BR"],
-        Setting.CROSS_LINGUAL: ["zh_Hant_TW-pt_BR", "pt_BR-zh_Hant_TW"],
-        Setting.MULTILINGUAL: ["zh_Hant_TW-all", "pt_BR-all"],
-    }
-    assert list(subsets) == expected[setting]
-
-
-def test_one_language_has_no_cross_lingual_subset() -> None:
-    assert Setting.CROSS_LINGUAL.subsets(("de",)) == {}
 
 
 @pytest.mark.parametrize(

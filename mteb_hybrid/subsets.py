@@ -1,14 +1,31 @@
-"""The settings of a benchmark, and the task and subset names that say which is which."""
+"""A benchmark's settings: which queries are asked of which pool (PROTOCOL section 2), and the names that say so."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 
 
+@dataclass(frozen=True)
+class Subset:
+    """One retrieval problem: the queries of one language against the passages of one or more.
+
+    Attributes:
+        query_language: the queries' language.
+        corpus_languages: the languages in the pool.
+    """
+
+    query_language: str
+    corpus_languages: tuple[str, ...]
+
+
 class Setting(Enum):
-    """One way to pose a benchmark; the value is the ending of its task's name."""
+    """Where the passages come from, seen from the query; the value is the ending of the task's name.
+
+    Language bias has the subsets of the multilingual setting, and other scores.
+    """
 
     MONOLINGUAL = "Monolingual"
     CROSS_LINGUAL = "CrossLingual"
@@ -29,16 +46,20 @@ class Setting(Enum):
         """Return the name of this setting's task of a benchmark."""
         return benchmark + self.value
 
-    def subset_names(self, languages: Sequence[str]) -> frozenset[str]:
-        """Return the subsets of a whole run in which every language asks and every language answers."""
-        tags = [tag.replace("-", "_") for tag in languages]
+    def subsets(self, languages: Sequence[str]) -> dict[str, Subset]:
+        """The subsets over some languages, keyed by ``hf_subset``: ``x-x``, ``x-y`` or ``x-all``.
+
+        A hyphen within a language tag becomes an underscore, so that the name splits at its hyphen.
+        """
+        everything = tuple(languages)
         match self:
             case Setting.MONOLINGUAL:
-                return frozenset(f"{tag}-{tag}" for tag in tags)
+                return {f"{_plain(x)}-{_plain(x)}": Subset(x, (x,)) for x in languages}
             case Setting.CROSS_LINGUAL:
-                return frozenset(f"{one}-{other}" for one in tags for other in tags if one != other)
+                pairs = [(x, y) for x in languages for y in languages if x != y]
+                return {f"{_plain(x)}-{_plain(y)}": Subset(x, (y,)) for x, y in pairs}
             case _:
-                return frozenset(f"{tag}-all" for tag in tags)
+                return {f"{_plain(x)}-all": Subset(x, everything) for x in languages}
 
     def languages_of(self, subset: str) -> tuple[str, ...]:
         """Return the languages that a subset's name holds, the query language first.
@@ -82,3 +103,7 @@ def split_task_name(task: str) -> tuple[str, Setting] | None:
         if benchmark and benchmark != task:
             return benchmark, setting
     return None
+
+
+def _plain(tag: str) -> str:
+    return tag.replace("-", "_")

@@ -1,55 +1,18 @@
-"""The three settings of LAReQA: which queries are asked of which pool (PROTOCOL section 2)."""
+"""The layout of a collection for mteb: the queries, corpus and qrels of each subset."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass
-from enum import Enum
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import Any, ClassVar
 
 from datasets import Dataset
 
 from mteb_hybrid.data.collection import ParallelCollection, TextTable
 from mteb_hybrid.errors import HybridError, one_line
+from mteb_hybrid.subsets import Subset
 
 _PARTS_HELD = 256
 """Selections of queries that are held, where not all languages have all questions: others are made again."""
-
-
-@dataclass(frozen=True)
-class Subset:
-    """One retrieval problem: the queries of one language against the passages of one or more.
-
-    Attributes:
-        query_language: the queries' language.
-        corpus_languages: the languages in the pool.
-    """
-
-    query_language: str
-    corpus_languages: tuple[str, ...]
-
-
-class Setting(Enum):
-    """Where the passages come from, seen from the query."""
-
-    MONOLINGUAL = "Monolingual"
-    CROSS_LINGUAL = "CrossLingual"
-    MULTILINGUAL = "Multilingual"
-
-    def subsets(self, languages: Sequence[str]) -> dict[str, Subset]:
-        """The subsets over some languages, keyed by ``hf_subset``: ``x-x``, ``x-y`` or ``x-all``.
-
-        A hyphen within a language tag becomes an underscore, so that the name splits at its hyphen.
-        """
-        everything = tuple(languages)
-        if self is Setting.MULTILINGUAL:
-            return {f"{_plain(x)}-all": Subset(x, everything) for x in languages}
-        return {
-            f"{_plain(x)}-{_plain(y)}": Subset(x, (y,))
-            for x in languages
-            for y in languages
-            if (x == y) is (self is Setting.MONOLINGUAL)
-        }
 
 
 def answerable(collection: ParallelCollection, subset: Subset) -> bool:
@@ -157,10 +120,6 @@ class Split(MutableMapping[str, Any]):
 
     def __len__(self) -> int:
         return len({**self._MADE, **self._given})
-
-
-def _plain(tag: str) -> str:
-    return tag.replace("-", "_")
 
 
 def text_dataset(*tables: TextTable) -> Dataset:
