@@ -153,8 +153,12 @@ def shown(value: Value, form: Form) -> str:
 
 
 def name_to_show(text: object, limit: int = NAME_LIMIT) -> str:
-    """A name on one line, without signs that cannot be seen, cut to a length; never empty."""
-    return one_line(text, limit) or "(no name)"
+    """A name on one line, without signs that cannot be seen, a long one without its middle; never empty.
+
+    Names of models differ at their ends, by seeds and numbers, as often as at their beginnings.
+    """
+    line, end = one_line(text, 4 * limit), (limit - 1) // 2
+    return (line if len(line) <= limit else f"{line[: limit - 1 - end]}…{line[len(line) - end :]}") or "(no name)"
 
 
 def names_to_show(names: Iterable[object], limit: int = NAME_LIMIT) -> list[str]:
@@ -180,9 +184,9 @@ def text_to_show(text: str, limit: int) -> str:
 
 
 def stem(*parts: str) -> str:
-    """A name for a file or an id out of any texts: small letters, digits and hyphens, 80 at most."""
+    """A name for a file or an id out of any texts: small letters, digits and hyphens, 100 at most."""
     plain = (re.sub(r"[^a-z0-9]+", "-", part.lower()).strip("-") for part in parts)
-    return "-".join(part[:40].strip("-") for part in plain if part)[:80].strip("-") or "x"
+    return "-".join(part[:64].strip("-") for part in plain if part)[:100].strip("-") or "x"
 
 
 def with_own_names(pictures: Iterable[Picture]) -> Iterator[Picture]:

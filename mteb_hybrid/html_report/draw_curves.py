@@ -26,7 +26,8 @@ _SERIES = tuple(
 _TOLD_APART_UP_TO = 4  # series of one point: their lines are not seen
 
 _TICKS_UP_TO = 7
-_LABEL_LIMIT = 40  # characters; a longer name would leave no room for the figures
+_LABEL_LIMIT = 40  # characters on a line of the legend
+_NAME_LIMIT = 64  # characters beside the overview
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,8 @@ class Line:
 
 def overview(lines: Sequence[Line], panels: Sequence[tuple[str, Form]], ink: str, ground: str) -> Plot:
     """Dots with intervals: a line for each model, a panel for each figure."""
-    plot = new_plot(9.2, 0.9 + 0.235 * len(lines))
+    names = [name_to_show(line.label, _NAME_LIMIT) for line in lines]
+    plot = new_plot(6.6 + 0.065 * max(map(len, names)), 0.9 + 0.235 * len(lines))
     grid = plot.subplots(1, len(panels), sharey=True, squeeze=False).ravel()
     for place, (axes, (title, form)) in enumerate(zip(grid, panels, strict=True)):
         for row, line in enumerate(lines):
@@ -68,20 +70,21 @@ def overview(lines: Sequence[Line], panels: Sequence[tuple[str, Form]], ink: str
             )
         axes.set_title(f"{title} {'←' if form == 'distance' else '→'}")
         axes.set_ylim(len(lines) - 0.4, -0.6)
-        _few_ticks(axes, form)
+        _few_ticks(axes)
         plain_axes(axes, ink)
-    grid[0].set_yticks(range(len(lines)), [name_to_show(line.label, _LABEL_LIMIT) for line in lines])
+    grid[0].set_yticks(range(len(lines)), names)
     return plot
 
 
-def _few_ticks(axes: Axes, form: Form) -> None:
+def _few_ticks(axes: Axes) -> None:
+    """Few figures below an axis, with as many decimals as say where they stand."""
     from matplotlib.ticker import MaxNLocator
 
-    axes.xaxis.set_major_locator(MaxNLocator(4))
+    axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
     axes.margins(x=0.12)
-    low, high = axes.get_xlim()
-    digits = (0 if high - low > 4 else 1) if form == "distance" else (2 if high - low > 0.04 else 3)
-    axes.xaxis.set_major_formatter(f"{{x:,.{digits}f}}")
+    places = axes.get_xticks()
+    step = float(places[1] - places[0])
+    axes.xaxis.set_major_formatter(f"{{x:,.{max(0, -math.floor(math.log10(step) + 1e-9))}f}}")
 
 
 def trade_off(points: Sequence[Point], ink: str, ground: str) -> Plot:

@@ -36,8 +36,10 @@ def test_figures(value: float | str | None, form: str, text: str) -> None:
     assert shown(value, form) == text  # type: ignore[arg-type]
 
 
-def test_a_name_is_clipped_and_never_empty() -> None:
-    assert name_to_show("a" * 10_000_000, 20) == "a" * 19 + "…"
+def test_a_long_name_keeps_both_ends_and_none_is_empty() -> None:
+    assert name_to_show("local/hybrid-alpha0.25-seed1-6d282d6f", 24) == "local/hybrid…d1-6d282d6f"
+    assert name_to_show("a" * 24, 24) == "a" * 24
+    assert len(name_to_show("a" * 10_000_000, 20)) == 20
     assert name_to_show("\u202egpj.exe\x00\n") == "gpj.exe"
     assert name_to_show("\u200b") == "(no name)"
 
@@ -75,7 +77,7 @@ def test_a_text_is_bounded_and_can_be_written(text: str, limit: int) -> None:
 @given(anything, anything)
 def test_a_stem_is_fit_for_files_and_ids(one: str, other: str) -> None:
     found = stem(one, other)
-    assert 0 < len(found) <= 80
+    assert 0 < len(found) <= 100
     assert set(found) <= set("abcdefghijklmnopqrstuvwxyz0123456789-")
     assert not found.startswith("-")
 

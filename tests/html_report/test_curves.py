@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from mteb_hybrid.html_report.curves import BATCHES, Point, curve_pictures, points_of
-from mteb_hybrid.html_report.draw_curves import trade_off
+from mteb_hybrid.html_report.curves import BATCHES, Mean, Point, curve_pictures, points_of
+from mteb_hybrid.html_report.draw_curves import Line, overview, trade_off
 from mteb_hybrid.reporting.remedies import RemedyRow
 from tests.html_report.made import rows
 
@@ -136,3 +136,17 @@ def test_the_trade_off_tells_alpha_at_the_points_and_the_rest_in_its_legend() ->
 def test_points_of_more_series_than_have_signs_of_their_own_are_named() -> None:
     at_points, _ = words_of(points_of([row(name) for name in ("untrained", "centering", "lir", "distill", "merged")]))
     assert at_points == ["untrained", "centering", "lir", "distill", "merged"]
+
+
+@pytest.mark.parametrize(
+    "span", [(0.755, 0.829), (0.79, 0.791), (0.2, 0.9), (221.1, 1214.3), (3.0, 60_000.0), (0.5, 0.5)]
+)
+def test_figures_below_the_overview_say_where_they_stand(span: tuple[float, float]) -> None:
+    pytest.importorskip("matplotlib")
+    lines = [Line(str(value), False, (Mean(value, None),)) for value in span]
+    (axes,) = overview(lines, [("MAP", "score")], "#000000", "#ffffff").axes
+    form, places = axes.xaxis.get_major_formatter(), [float(place) for place in axes.get_xticks()]
+    assert 2 <= len(places) <= 7
+    assert [float(form(place).replace(",", "").replace("\N{MINUS SIGN}", "-")) for place in places] == pytest.approx(
+        places
+    )
