@@ -51,6 +51,8 @@ def main(arguments: Iterable[str] | None = None) -> int:
     if options.build is not None:
         print(json.dumps(build(options.build)))
         return 0
+    if options.work is not None:
+        options.work.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=options.work) as work:
         for rows in options.rows:
             folder = prepare(Path(work) / str(rows), rows, options.seed)
