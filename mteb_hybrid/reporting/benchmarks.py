@@ -51,9 +51,11 @@ class Benchmark:
 
     @cached_property
     def _subset_counts(self) -> Mapping[Setting, Counter[str]]:
-        """The number of subsets of each query language."""
+        """The number of subsets of each query language, and of none where a result file has a name of another form."""
         names = {setting: self.subsets.get(setting) or setting.subsets(self.languages) for setting in Setting}
-        return {setting: Counter(setting.languages_of(name)[0] for name in names[setting]) for setting in Setting}
+        return {
+            setting: Counter((setting.languages_of(name) or ("",))[0] for name in names[setting]) for setting in Setting
+        }
 
     @property
     def data_names(self) -> frozenset[str]:

@@ -55,3 +55,9 @@ def test_a_benchmark_with_published_figures_has_the_languages_of_these(tmp_path:
 
 def test_xtreme_rs_task_holds_the_texts_of_xquad_r() -> None:
     assert "XQuADRXtremeR" in Benchmark("XQuADR", ("de", "en")).data_names
+
+
+def test_a_subset_of_another_form_is_of_no_language() -> None:
+    odd = replace(Benchmark("Toy", ("de",)), subsets={Setting.MONOLINGUAL: frozenset({"de-de", "default"})})
+    assert counts(odd) == [2, 0, 1, 1]
+    assert counts(odd, "de") == [1, 0, 1, 1]
