@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mteb_hybrid.errors import HybridError
+from mteb_hybrid.interrupts import held_back
 
 if sys.platform != "win32":
     import fcntl
@@ -48,10 +49,11 @@ def alone(path: Path, instead: str = "", *, wait: bool = False) -> Iterator[None
     try:
         yield
     finally:
-        with suppress(OSError):
-            place.unlink()  # before it is let go: whoever waits for it looks whether it is still there
-        _held.discard(descriptor)
-        os.close(descriptor)
+        with held_back():
+            with suppress(OSError):
+                place.unlink()  # before it is let go: whoever waits for it looks whether it is still there
+            _held.discard(descriptor)
+            os.close(descriptor)
 
 
 def holder_of(path: Path) -> int | None:

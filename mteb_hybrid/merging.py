@@ -20,6 +20,7 @@ from mteb_hybrid.alone import alone
 from mteb_hybrid.encoder_record import encoder_record
 from mteb_hybrid.errors import HybridError, one_line
 from mteb_hybrid.models import LOCAL_ORGANISATION, known_models
+from mteb_hybrid.refusals import refusal
 from mteb_hybrid.tiny import tiny_encoder
 from mteb_hybrid.training.base_model import TINY, Base, find_base, merge_lora, training_prompts
 from mteb_hybrid.training.outcome import (
@@ -364,8 +365,6 @@ def _distinct(sources: Iterable[SourceRecord]) -> list[SourceRecord]:
 
 
 def _save(model: SentenceTransformer, record: TrainingRecord, output: Path) -> None:
-    from safetensors import SafetensorError
-
     try:
         output.absolute().parent.mkdir(parents=True, exist_ok=True)
         with alone(output, "choose another --output"):
@@ -374,6 +373,7 @@ def _save(model: SentenceTransformer, record: TrainingRecord, output: Path) -> N
             with whole_folder(output) as folder:
                 model.save_pretrained(str(folder), create_model_card=False)
                 (folder / RECORD).write_text(record_text(record), encoding="utf-8")
-    except (OSError, SafetensorError) as error:
-        reason = getattr(error, "strerror", None) or error
+    except Exception as error:
+        if (reason := refusal(error)) is None:
+            raise
         raise HybridError(f"cannot write {output} ({reason}); choose another --output") from error

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from mteb_hybrid.interrupts import held_back
+
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
@@ -17,7 +19,7 @@ def whole_file(path: Path) -> Iterator[Path]:
         yield partial
         partial.replace(path)
     finally:
-        with suppress(OSError):
+        with held_back(), suppress(OSError):
             partial.unlink(missing_ok=True)
 
 
@@ -35,7 +37,8 @@ def whole_folder(folder: Path) -> Iterator[Path]:
                 path.chmod(usual)
         partial.rename(folder)
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        with held_back():
+            shutil.rmtree(partial, ignore_errors=True)
 
 
 @contextmanager
@@ -46,7 +49,8 @@ def scratch_folder(place: Path) -> Iterator[Path]:
     try:
         yield partial
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        with held_back():
+            shutil.rmtree(partial, ignore_errors=True)
 
 
 def discard_folder(folder: Path) -> None:
@@ -56,10 +60,11 @@ def discard_folder(folder: Path) -> None:
         OSError: it stays where it is.
     """
     gone = folder.with_name(f".{folder.name}.gone")
-    shutil.rmtree(gone, ignore_errors=True)  # of a process that was killed in the middle of this
-    with suppress(FileNotFoundError):
-        folder.rename(gone)
-    _take_away(gone)
+    with held_back():
+        shutil.rmtree(gone, ignore_errors=True)  # of a process that was killed in the middle of this
+        with suppress(FileNotFoundError):
+            folder.rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)
 
 
 def replace_folder(new: Path, place: Path) -> None:
@@ -69,11 +74,12 @@ def replace_folder(new: Path, place: Path) -> None:
     removed before the new one is in its place.
     """
     old = place.with_name(f".{place.name}.old")
-    discard_folder(old)
-    if place.exists():
-        place.rename(old)
-    new.rename(place)
-    discard_folder(old)
+    with held_back():
+        discard_folder(old)
+        if place.exists():
+            place.rename(old)
+        new.rename(place)
+        discard_folder(old)
 
 
 def put_back(place: Path) -> None:
@@ -81,11 +87,3 @@ def put_back(place: Path) -> None:
     old = place.with_name(f".{place.name}.old")
     if not place.exists() and old.is_dir():
         old.rename(place)
-
-
-def _take_away(folder: Path) -> None:
-    """Remove a folder, also where an interrupt comes while that is done."""
-    try:
-        shutil.rmtree(folder, ignore_errors=True)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

@@ -1,9 +1,12 @@
 """What several test modules need: the real files, where they are, and encoders made in the tests."""
 
 import os
+import shutil
 import signal
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,6 +35,19 @@ def lareqa_data(lareqa_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The same, with the package told to read it."""
     monkeypatch.setenv("MTEB_HYBRID_DATA", str(lareqa_folder))
     return lareqa_folder
+
+
+@pytest.fixture(scope="module")  # longer would leave playwright's event loop running in other modules' tests
+def browser() -> Iterator[Any]:
+    """The system's Chromium, driven by playwright; the test is skipped where one of them is missing."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="pip install 'mteb-hybrid[browser]'")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no Chromium is installed: apt-get install chromium")
+    with sync_api.sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=chromium)
+        yield found
+        found.close()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

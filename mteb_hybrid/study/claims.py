@@ -25,6 +25,7 @@ from pathlib import Path
 from types import TracebackType
 
 from mteb_hybrid.errors import HybridError, one_line
+from mteb_hybrid.interrupts import held_back
 
 STALE_AFTER = 600.0
 """Seconds without a beat after which a claim is void; a machine that slept for less goes on as if nothing was."""
@@ -150,7 +151,7 @@ class Claims:
         except OSError:  # of a folder that may only be looked at
             return time.time()
         finally:
-            with suppress(OSError):
+            with held_back(), suppress(OSError):
                 probe.unlink()
 
 
@@ -170,12 +171,13 @@ class Claim:
 
     def release(self) -> None:
         """Give the unit back."""
-        self._done.set()
-        if self._thread.is_alive():
-            self._thread.join()
-        if not self._lost:
-            with suppress(OSError):
-                self._path.unlink(missing_ok=True)
+        with held_back():
+            self._done.set()
+            if self._thread.is_alive():
+                self._thread.join()
+            if not self._lost:
+                with suppress(OSError):
+                    self._path.unlink(missing_ok=True)
 
     def __enter__(self) -> Claim:
         self._thread.start()
@@ -231,7 +233,8 @@ def _create(path: Path) -> bool:
                 path.unlink(missing_ok=True)
                 raise
     finally:
-        written.unlink(missing_ok=True)
+        with held_back():
+            written.unlink(missing_ok=True)
     return True
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from mteb_hybrid.encoder_record import encoder_record
 from mteb_hybrid.errors import HybridError
 from mteb_hybrid.merging import History, history
+from mteb_hybrid.refusals import refusal
 from mteb_hybrid.settings.yaml_lines import Location, dotted
 from mteb_hybrid.training.arguments import check_training
 from mteb_hybrid.training.base_model import Base, cut_texts, find_base, load_base_model, merge_lora, training_prompts
@@ -220,8 +221,6 @@ def _trainer(
 
 def _fit(trainer: HybridTrainer, stop: StopOnSignal, checkpoint: Path | None, output: Path) -> float:
     """Train, and tell how many seconds it took."""
-    from safetensors import SafetensorError
-
     began = time.monotonic()
     try:
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
@@ -232,14 +231,10 @@ def _fit(trainer: HybridTrainer, stop: StopOnSignal, checkpoint: Path | None, ou
         raise HybridError(f"training: {error}") from error  # of the optimizer or the schedule
     except BrokenPipeError:
         raise
-    except (OSError, SafetensorError) as error:
-        raise HybridError(f"training stopped ({error}); mend that, and {way_on(output)}") from error
-    except RuntimeError as error:
-        if "inline_container" not in str(error):  # what torch writes files with
+    except Exception as error:
+        if (reason := refusal(error)) is None:
             raise
-        raise HybridError(
-            f"training stopped (no checkpoint can be written, the disk may be full); mend that, and {way_on(output)}"
-        ) from error
+        raise HybridError(f"training stopped ({reason}); mend that, and {way_on(output)}") from error
     finally:
         stop.restore()
     return time.monotonic() - began
@@ -348,8 +343,6 @@ def _record(
 
 
 def _save(model: SentenceTransformer, recipe: Recipe, record: TrainingRecord, output: Path) -> None:
-    from safetensors import SafetensorError
-
     if recipe.model.lora is not None:
         merge_lora(model)
     work = work_folder(output)
@@ -360,10 +353,10 @@ def _save(model: SentenceTransformer, recipe: Recipe, record: TrainingRecord, ou
             (folder / RECORD).write_text(record_text(record), encoding="utf-8")
             if (work / TRACKED).is_dir():
                 shutil.copytree(work / TRACKED, folder / TRACKED)
-    except (OSError, SafetensorError) as error:
-        raise HybridError(
-            f"cannot write {output} ({getattr(error, 'strerror', None) or error}); mend that, and {way_on(output)}"
-        ) from error
+    except Exception as error:
+        if (reason := refusal(error)) is None:
+            raise
+        raise HybridError(f"cannot write {output} ({reason}); mend that, and {way_on(output)}") from error
     with suppress(OSError):
         discard_folder(work)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -142,36 +141,28 @@ def test_any_text_as_the_title_of_a_picture(cases: Cases, text: str) -> None:
     assert [element.tag for element in root.iter()] == ["svg", "title"]
 
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-
-
 @pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed: apt-get install chromium")
-def test_no_planted_script_runs_in_a_browser(cases: Cases, tmp_path: Path) -> None:
-    sync_api = pytest.importorskip("playwright.sync_api", reason="pip install 'mteb-hybrid[browser]'")
+def test_no_planted_script_runs_in_a_browser(browser: Any, cases: Cases, tmp_path: Path) -> None:
     page_text = cases.hold("report", lambda: page_of(tmp_path, HOSTILE))
     (tmp_path / "report.html").write_text(page_text, encoding="utf-8")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page()
-        asked: list[str] = []
-        said: list[str] = []
+    page = browser.new_page()
+    asked: list[str] = []
+    said: list[str] = []
 
-        def dismissed(dialog: Any) -> None:
-            said.append(dialog.message)
-            dialog.dismiss()
+    def dismissed(dialog: Any) -> None:
+        said.append(dialog.message)
+        dialog.dismiss()
 
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("dialog", dismissed)
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.goto((tmp_path / "report.html").as_uri())
-        page.locator(".explorer li summary").first.click()
-        assert page.evaluate("window.gone") is None
-        assert "gone" not in page.title()
-        assert page.locator("img, iframe, object, embed, base, [onload], [onerror]").count() == 0
-        shown = page.locator(".explorer li").first.inner_text()
-        assert "</script><script>window.gone=1" in shown
-        assert "\u202e" not in page.content()
-        assert said == []
-        assert [url for url in asked if not url.startswith(("data:", "blob:", "file:"))] == []
-        browser.close()
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("dialog", dismissed)
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.goto((tmp_path / "report.html").as_uri())
+    page.locator(".explorer li summary").first.click()
+    assert page.evaluate("window.gone") is None
+    assert "gone" not in page.title()
+    assert page.locator("img, iframe, object, embed, base, [onload], [onerror]").count() == 0
+    shown = page.locator(".explorer li").first.inner_text()
+    assert "</script><script>window.gone=1" in shown
+    assert "\u202e" not in page.content()
+    assert said == []
+    assert [url for url in asked if not url.startswith(("data:", "blob:", "file:"))] == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,14 +15,7 @@ from mteb_hybrid.reporting.remedies import write_rows
 from tests.html_report.made import collection, rows, write_results
 
 pytest.importorskip("matplotlib", reason="matplotlib is missing: pip install 'mteb-hybrid[report]'")
-sync_api = pytest.importorskip(
-    "playwright.sync_api", reason="playwright is missing: pip install 'mteb-hybrid[browser]'"
-)
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed: apt-get install chromium"),
-]
+pytestmark = pytest.mark.slow
 
 SIZES = {"wide": {"width": 1200, "height": 900}, "phone": {"width": 360, "height": 740}}
 HOSTILE = "</script><img src=x onerror=document.title='gone'>"
@@ -55,14 +47,6 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_rows(rows(), folder / "rows.json")
     write_report(folder, folder / "report.html", data=[folder / "own.jsonl"])
     return folder / "report.html"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM)
-        yield found
-        found.close()
 
 
 @pytest.fixture

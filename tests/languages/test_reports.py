@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -167,35 +167,28 @@ def test_a_page_of_many_languages_is_small_and_holds_all_figures(page: Path) -> 
 
 
 @pytest.mark.slow
-def test_a_cell_is_read_by_pointing_at_it_and_the_table_is_made_when_it_is_opened(page: Path) -> None:
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is missing")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("no Chromium is installed: apt-get install chromium")
+def test_a_cell_is_read_by_pointing_at_it_and_the_table_is_made_when_it_is_opened(browser: Any, page: Path) -> None:
     matrices = json.loads(page.read_text(encoding="utf-8").split('id="matrices">')[1].split("</script>")[0])
     (of_map,) = (each for name, each in matrices.items() if "-map-" in name)
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        opened = browser.new_page(viewport={"width": 1280, "height": 1400})
-        faults: list[str] = []
-        opened.on("pageerror", lambda error: faults.append(str(error)))
-        opened.goto(page.as_uri())
-        figure = opened.locator("figure:has(.large)").first
-        figure.scroll_into_view_if_needed()
-        boxes = [image.bounding_box() for image in figure.locator("image").all()]
-        box = max((each for each in boxes if each), key=lambda each: each["width"])
-        # the middle of the third row's fifth cell
-        opened.mouse.move(box["x"] + box["width"] * 4.5 / 42, box["y"] + box["height"] * 2.5 / 42)
-        query, passages = of_map["rows"][2][0], of_map["columns"][5]
-        said = figure.locator(".readout").text_content()
-        assert said == f"Query {query}, passages {passages}: {of_map['rows'][2][5]:.3f}"
-        assert figure.locator("tr").count() == 0
-        figure.locator("summary").click()
-        assert figure.locator("tr").count() == 43
-        with opened.expect_download() as download:
-            figure.get_by_role("button", name="JSON").click()
-        rows = json.loads(Path(download.value.path()).read_text())
-        assert len(rows) == 42
-        assert rows[2][passages] == of_map["rows"][2][5]
-        assert not faults
-        browser.close()
+    opened = browser.new_page(viewport={"width": 1280, "height": 1400})
+    faults: list[str] = []
+    opened.on("pageerror", lambda error: faults.append(str(error)))
+    opened.goto(page.as_uri())
+    figure = opened.locator("figure:has(.large)").first
+    figure.scroll_into_view_if_needed()
+    boxes = [image.bounding_box() for image in figure.locator("image").all()]
+    box = max((each for each in boxes if each), key=lambda each: each["width"])
+    # the middle of the third row's fifth cell
+    opened.mouse.move(box["x"] + box["width"] * 4.5 / 42, box["y"] + box["height"] * 2.5 / 42)
+    query, passages = of_map["rows"][2][0], of_map["columns"][5]
+    said = figure.locator(".readout").text_content()
+    assert said == f"Query {query}, passages {passages}: {of_map['rows'][2][5]:.3f}"
+    assert figure.locator("tr").count() == 0
+    figure.locator("summary").click()
+    assert figure.locator("tr").count() == 43
+    with opened.expect_download() as download:
+        figure.get_by_role("button", name="JSON").click()
+    rows = json.loads(Path(download.value.path()).read_text())
+    assert len(rows) == 42
+    assert rows[2][passages] == of_map["rows"][2][5]
+    assert not faults
