@@ -100,15 +100,17 @@ def _read(path: Path, run: ModelResults, label: str, task: str, metric: str) -> 
     try:
         check_unpacked(path)
         schema = pq.read_schema(path)
+        if not has_keys(schema):
+            raise _without_keys(path, task)
         # What says the same over and over is held once: with 122 languages there are 13 million rows.
-        with pq.ParquetFile(path, read_dictionary=[name for name in KEYS if name in schema.names]) as file:
+        with pq.ParquetFile(path, read_dictionary=list(KEYS)) as file:
             table = file.read(columns=[name for name in (*KEYS, metric) if name in schema.names])
     except FileNotFoundError:
         raise _not_kept(label, task) from None
     except (OSError, pa.ArrowException):
         raise HybridError(f"{_shown(path)} is damaged, or no Parquet file; {_again(task)}") from None
-    if not has_keys(schema) or any(table[name].null_count for name in KEYS):
-        raise HybridError(f"{_shown(path)} lacks one of the columns {', '.join(KEYS)}, or texts in it; {_again(task)}")
+    if any(table[name].null_count for name in KEYS):
+        raise _without_keys(path, task)
     if table.column_names.count(metric) != 1:
         raise _not_kept(label, task)
     revision = (table.schema.metadata or {}).get(_REVISION, b"").decode(errors="replace")
@@ -153,6 +155,10 @@ def _check_means(path: Path, run: ModelResults, task: str, metric: str) -> None:
                 f"{_shown(path)} is not of the results beside it ({one_line(subset, 40)}: mean {mean:.4g}, "
                 f"result {score:.4g}); {_again(task)}"
             )
+
+
+def _without_keys(path: Path, task: str) -> HybridError:
+    return HybridError(f"{_shown(path)} lacks one of the columns {', '.join(KEYS)}, or texts in it; {_again(task)}")
 
 
 def _not_kept(label: str, task: str) -> HybridError:

@@ -74,11 +74,14 @@ def test_a_damaged_file_is_named(tmp_path: Path, content: bytes) -> None:
         check(tmp_path)
 
 
-def test_a_file_without_groups(tmp_path: Path) -> None:
+def test_a_file_without_groups_or_with_lists_of_them(tmp_path: Path) -> None:
     path = write(tmp_path, "local/a", TASK, SCORES)
-    rewrite(path, pq.read_table(path).drop_columns(["group"]))
-    with pytest.raises(HybridError, match="lacks one of the columns hf_subset, query, group"):
-        check(tmp_path)
+    table = pq.read_table(path)
+    lists = pa.array([[text] for text in table["group"].to_pylist()])
+    for other in (table.drop_columns(["group"]), table.set_column(2, "group", lists)):
+        rewrite(path, other)
+        with pytest.raises(HybridError, match="lacks one of the columns hf_subset, query, group"):
+            check(tmp_path)
 
 
 def test_scores_that_are_no_numbers(tmp_path: Path) -> None:
