@@ -155,7 +155,7 @@ def _mteb_tests(python: Path, folder: Path, version: str, named: str) -> dict[st
         (sources / "mteb").rename(sources / "sources")  # what is tested is what is installed
     tests = [f"tests/{name}" for name in MTEB_TESTS if (sources / "tests" / name).exists()]
     # Those that need modules which the archive does not carry fail to be collected, without this package and with it.
-    options = ["--continue-on-collection-errors", "-p", "no:cacheprovider"]
+    options = ["--continue-on-collection-errors", "-p", "no:cacheprovider", "--numprocesses", "auto"]
     return _pytest(python, sources, folder / f"mteb-{named}.xml", [*tests, *options])
 
 
