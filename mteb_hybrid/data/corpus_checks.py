@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import reduce
 
@@ -12,9 +12,10 @@ import langcodes
 import numpy as np
 import pyarrow
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from mteb_hybrid.data.languages import language_and_script
-from mteb_hybrid.data.parallel_corpus import ParallelCorpus
+from mteb_hybrid.data.parallel_corpus import ParallelCorpus, pieces
 from mteb_hybrid.errors import HybridError, one_line
 
 _COLUMN = re.compile(r"(query|passage|negative_([1-9][0-9]{0,3}))_(.+)")
@@ -148,12 +149,43 @@ def _check_ids(ids: pyarrow.ChunkedArray, where: Callable[[int], str]) -> None:
     missing = _first(pc.is_null(ids))
     if missing is not None:
         raise HybridError(f"{where(missing)}: id is missing; give every row one of its own")
-    if pc.count_distinct(ids).as_py() < len(ids):
-        codes = np.concatenate([chunk.indices.to_numpy() for chunk in pc.dictionary_encode(ids).chunks])
-        firsts = np.unique(codes, return_index=True)[1]
-        row = int(np.setdiff1d(np.arange(len(codes)), firsts)[0])
-        before = where(int(firsts[codes[row]])).rpartition(", ")[2]
-        raise HybridError(f"{where(row)}: id {one_line(ids[row], 60)!r} was used before, at {before}")
+    if (repeated := _first_repeated(ids)) is not None:
+        before, row = repeated
+        at = where(before).rpartition(", ")[2]
+        raise HybridError(f"{where(row)}: id {one_line(ids[row], 60)!r} was used before, at {at}")
+
+
+def _first_repeated(ids: pyarrow.ChunkedArray, at_once: int = 10_000_000) -> tuple[int, int] | None:
+    """The first row whose id was used before, after the row that used it; None if there is none.
+
+    Arrow would hold all ids in a table of hashes. Here a part of the hashes is held at a time, 8 bytes each, and then
+    the texts of those that occur twice, in the order of the rows.
+    """
+    parts, none = 1 + len(ids) // at_once, np.empty(0, np.int64)
+    twice = [none]
+    for part in range(parts):
+        hashes = np.concatenate([none, *(hashed[hashed % parts == part] for _, hashed in _hashed(ids))])
+        hashes.sort()
+        twice.append(np.unique(hashes[1:][hashes[1:] == hashes[:-1]]))
+    suspects = np.concatenate(twice)
+    if not len(suspects):
+        return None
+    rows: dict[str, int] = {}
+    start = 0
+    for texts, hashed in _hashed(ids):
+        for place in np.flatnonzero(np.isin(hashed, suspects)).tolist():
+            before = rows.setdefault(texts[place], start + place)
+            if before < start + place:
+                return before, start + place
+        start += len(texts)
+    return None  # the hashes were those of different ids
+
+
+def _hashed(ids: pyarrow.ChunkedArray) -> Iterator[tuple[list[str], NDArray[np.int64]]]:
+    """The ids, some at a time, and their hashes, which are the same as long as this process lives."""
+    for piece in pieces(ids):
+        texts = piece.to_pylist()
+        yield texts, np.fromiter(map(hash, texts), np.int64, len(texts))
 
 
 def _check_pairs(

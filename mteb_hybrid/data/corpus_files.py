@@ -231,7 +231,8 @@ def _from_parquet(path: Path) -> ParallelCorpus:
         # row, and there it is unpacked once, to a file that is memory-mapped, so that it may exceed the memory.
         files = glob.escape(str(path.absolute()))
         if parquet.read_metadata(path).num_rows:
-            data = datasets.load_dataset("parquet", data_files=files, split="train", batch_size=_PARQUET_ROWS)
+            options = {"batch_size": _PARQUET_ROWS, "fragment_scan_options": _in_passing()}
+            data = datasets.load_dataset("parquet", data_files=files, split="train", **options)
         else:
             data = datasets.Dataset(schema.empty_table())
     except (pyarrow.ArrowException, datasets.exceptions.DatasetsError, ValueError) as error:
@@ -242,6 +243,13 @@ def _from_parquet(path: Path) -> ParallelCorpus:
             raise HybridError(f"cannot read {path} as Parquet ({one_line(error, 100)}); write it again") from None
         raise HybridError(f"cannot read {path}: {error.strerror}") from None
     return checked_corpus(_arrow(data), columns, path.stem, str(path), lambda row: f"{path}, row {row + 1}")
+
+
+def _in_passing() -> Any:
+    """Let Arrow read a row group at a time: by default it fetches all of a file ahead, and holds that till the end."""
+    from pyarrow.dataset import ParquetFragmentScanOptions
+
+    return ParquetFragmentScanOptions(pre_buffer=False)
 
 
 def _arrow(dataset: datasets.Dataset) -> pyarrow.Table:

@@ -189,7 +189,7 @@ def _parquet(path: Path) -> Iterator[tuple[str, Any]]:
 
     try:
         check_unpacked(path)
-        with parquet.ParquetFile(path) as file:
+        with parquet.ParquetFile(path, pre_buffer=False) as file:
             number = 0
             for batch in file.iter_batches():
                 for values in batch.to_pylist():

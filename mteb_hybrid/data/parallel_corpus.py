@@ -107,7 +107,7 @@ class ParallelCorpus:
         digest = hashlib.sha256()
         for name in self.table.column_names:
             lengths, texts = hashlib.sha256(), hashlib.sha256()
-            for chunk in _pieces(self.table[name]):
+            for chunk in pieces(self.table[name]):
                 length = pc.fill_null(pc.binary_length(chunk), -1)
                 lengths.update(length.cast(pyarrow.int64()).to_numpy())
                 texts.update(_bytes(chunk))
@@ -343,7 +343,7 @@ def _join(joined: dict[str, str], first: str, second: str) -> None:
         joined[second] = first
 
 
-def _pieces(column: pyarrow.ChunkedArray) -> Iterator[pyarrow.Array]:
+def pieces(column: pyarrow.ChunkedArray) -> Iterator[pyarrow.Array]:
     for chunk in column.chunks:
         for start in range(0, len(chunk), _ROWS_AT_A_TIME):
             yield chunk.slice(start, _ROWS_AT_A_TIME)

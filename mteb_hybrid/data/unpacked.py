@@ -26,7 +26,7 @@ def check_unpacked(path: Path) -> None:
 
     size = path.stat().st_size
     room = _TIMES * size + _ALWAYS
-    with parquet.ParquetFile(path) as file:
+    with parquet.ParquetFile(path, pre_buffer=False) as file:  # else all of it is fetched ahead, and held
         groups = range(file.metadata.num_row_groups)
         packed_pages = sum(file.metadata.row_group(number).total_byte_size for number in groups)
         if packed_pages <= room and size > _LOOKED_INTO:

@@ -221,7 +221,7 @@ def _try(model: EncoderProtocol, folder: Path, settings: EncodeSettings, layout:
     from pyarrow import parquet
 
     texts = _Texts(model, settings.name, layout.languages, settings.batch_size)
-    first = (parquet.ParquetFile(folder / "rows" / f"{role}-00000.parquet") for role in ROLES)
+    first = (parquet.ParquetFile(folder / "rows" / f"{role}-00000.parquet", pre_buffer=False) for role in ROLES)
     tables = (next(file.iter_batches(_TRIED, columns=["text", "language"])) for file in first)
     queries, passages = (
         texts.encode(role, table["text"].to_pylist(), table["language"].to_pylist())

@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -173,6 +174,7 @@ def _texts(draw: np.random.Generator, count: int, words: int) -> Iterator[str]:
     return (" ".join(map(_word, line)) for line in ranks.tolist())
 
 
+@cache
 def _word(rank: int) -> str:
     """A word of letters for a number."""
     letters = ""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +28,7 @@ from mteb_hybrid.data.corpus_files import (
 )
 from mteb_hybrid.data.parallel_corpus import ParallelCorpus
 from mteb_hybrid.errors import HybridError
+from tests.test_cli import child_environment
 
 Row = dict[str, Any]
 
@@ -559,3 +562,32 @@ def test_offline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
     assert _fault("org/name", revision="v1").startswith("cannot load org/name at revision v1 from the Hub (")
+
+
+_HELD = """
+import sys
+from mteb_hybrid.data.corpus_files import load_corpus
+from tests.benchmarks.memory import Memory
+import datasets, pyarrow.dataset
+small, large = sys.argv[1:]
+load_corpus(small)  # what is imported and allocated once
+with Memory("before") as memory:
+    before = memory._process.memory_info()
+    assert len(load_corpus(large)) == 600_000
+print(max(memory.own.values()) - (before.rss - before.shared))
+"""
+
+
+@pytest.mark.slow
+def test_a_parquet_file_is_not_held_in_memory(tmp_path: Path) -> None:
+    for name, rows in (("small", 100), ("large", 600_000)):
+        texts = [os.urandom(200).hex() for _ in range(rows)]
+        ids = [str(number) for number in range(rows)]
+        table = pyarrow.table({"id": ids, "query_de": ids, "passage_de": texts})
+        parquet.write_table(table, tmp_path / f"{name}.parquet", row_group_size=1000, compression="none")
+    large = tmp_path / "large.parquet"
+    assert large.stat().st_size > 240_000_000
+    command = [sys.executable, "-c", _HELD, str(tmp_path / "small.parquet"), str(large)]
+    environment = child_environment(tmp_path)
+    done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+    assert int(done.stdout) < 120_000_000

@@ -94,14 +94,14 @@ class Corpus:
                 for start in range(0, self.sizes[file], ROWS):
                     yield file, pyarrow.nulls(min(ROWS, self.sizes[file] - start), pyarrow.large_string())
                 continue
-            with parquet.ParquetFile(path) as opened:
+            with parquet.ParquetFile(path, pre_buffer=False) as opened:
                 for batch in opened.iter_batches(batch_size=ROWS, columns=[name]):
                     yield file, batch.column(0).cast(pyarrow.large_string())
 
     def tables(self, file: int) -> Iterator[pyarrow.Table]:
         """The rows of a file without negatives, some at a time."""
         names = [name for name in self.schemas[file].names if not name.startswith("negative_")]
-        with parquet.ParquetFile(self.paths[file]) as opened:
+        with parquet.ParquetFile(self.paths[file], pre_buffer=False) as opened:
             for batch in opened.iter_batches(batch_size=ROWS, columns=names):
                 yield pyarrow.Table.from_batches([batch]).select(names)
 

@@ -133,7 +133,8 @@ def _write(db: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
 
 def _side_by_side(ids: Path, texts: Mapping[str, Path]) -> Iterator[Row]:
     with ExitStack() as stack:
-        files = [stack.enter_context(parquet.ParquetFile(path)) for path in (ids, *texts.values())]
+        opened = (parquet.ParquetFile(path, pre_buffer=False) for path in (ids, *texts.values()))
+        files = [stack.enter_context(file) for file in opened]
         for batches in zip(*(file.iter_batches(_BATCH) for file in files), strict=True):
             numbers, *columns = ([column.to_pylist() for column in batch.columns] for batch in batches)
             for row, (query, passage) in enumerate(zip(*numbers, strict=True)):
