@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from accelerate import PartialState
 
 from mteb_hybrid.alone import alone
 from mteb_hybrid.data.world import generate_world
@@ -249,6 +250,7 @@ def test_two_real_processes_meet_by_gloo(data: Path, tmp_path: Path, monkeypatch
 
     def work(rank: int) -> None:
         os.environ["RANK"] = os.environ["LOCAL_RANK"] = str(rank)
+        PartialState._reset_state()  # of a training in the process that was forked
         processes, model = this_process(), HashEncoder()
         encoded(data, tmp_path / "out", model, processes=processes)
         texts = [40 + 10 + 40 + 16, 40 + 40 + 28][rank]
