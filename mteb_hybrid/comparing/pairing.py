@@ -92,28 +92,37 @@ def _check_subsets(
 
 
 def _read(path: Path, run: ModelResults, label: str, task: str, metric: str) -> pa.Table:
-    """The subsets that the results have."""
+    """The queries of the subsets that the results have."""
+    import pyarrow as pa
+
+    try:
+        check_unpacked(path)
+        return _queries(path, run, label, task, metric)
+    except FileNotFoundError:
+        raise _not_kept(label, task) from None
+    except (OSError, ValueError, pa.ArrowException):  # a ValueError of names that are no UTF-8
+        raise HybridError(f"{_shown(path)} is damaged, or no Parquet file; {_again(task)}") from None
+
+
+def _queries(path: Path, run: ModelResults, label: str, task: str, metric: str) -> pa.Table:
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    try:
-        check_unpacked(path)
-        schema = pq.read_schema(path)
-        if not has_keys(schema):
-            raise _without_keys(path, task)
-        # What says the same over and over is held once: with 122 languages there are 13 million rows.
-        with pq.ParquetFile(path, read_dictionary=list(KEYS)) as file:
-            table = file.read(columns=[name for name in (*KEYS, metric) if name in schema.names])
-    except FileNotFoundError:
-        raise _not_kept(label, task) from None
-    except (OSError, pa.ArrowException):
-        raise HybridError(f"{_shown(path)} is damaged, or no Parquet file; {_again(task)}") from None
+    schema = pq.read_schema(path)
+    if not has_keys(schema):
+        raise _without_keys(path, task)
+    if schema.names.count(metric) != 1:
+        raise _not_kept(label, task)
+    if not pa.types.is_floating(schema.field(metric).type):
+        raise _no_numbers(path, task)
+    # What says the same over and over is held once: with 122 languages there are 13 million rows.
+    with pq.ParquetFile(path, read_dictionary=list(KEYS)) as file:
+        table = file.read(columns=[*KEYS, metric])
+    table.validate(full=True)
     if any(table[name].null_count for name in KEYS):
         raise _without_keys(path, task)
-    if table.column_names.count(metric) != 1:
-        raise _not_kept(label, task)
-    revision = (table.schema.metadata or {}).get(_REVISION, b"").decode(errors="replace")
+    revision = (schema.metadata or {}).get(_REVISION, b"").decode(errors="replace")
     if revision != run.dataset_revisions[task]:
         raise HybridError(f"{_shown(path)} is of other data than the results beside it; {_again(task)}")
     subsets = set(scores_of(run, task, metric))
@@ -124,8 +133,8 @@ def _read(path: Path, run: ModelResults, label: str, task: str, metric: str) -> 
         table = table.filter(pc.is_in(names, pa.array(sorted(subsets), pa.string())))
     if table[metric].null_count or not subsets <= there:
         raise _not_kept(label, task)
-    if not pa.types.is_floating(table.schema.field(metric).type) or not pc.all(pc.is_finite(table[metric])).as_py():
-        raise HybridError(f"{_shown(path)} holds scores that are no numbers; {_again(task)}")
+    if not pc.all(pc.is_finite(table[metric])).as_py():
+        raise _no_numbers(path, task)
     return table.select(list(KEYS))
 
 
@@ -159,6 +168,10 @@ def _check_means(path: Path, run: ModelResults, task: str, metric: str) -> None:
 
 def _without_keys(path: Path, task: str) -> HybridError:
     return HybridError(f"{_shown(path)} lacks one of the columns {', '.join(KEYS)}, or texts in it; {_again(task)}")
+
+
+def _no_numbers(path: Path, task: str) -> HybridError:
+    return HybridError(f"{_shown(path)} holds scores that are no numbers; {_again(task)}")
 
 
 def _not_kept(label: str, task: str) -> HybridError:

@@ -69,9 +69,10 @@ def _read(folder: Path, setting: Setting, benchmark: str) -> Queries | None:
         path = query_scores_path(folder / f"{setting.task_name(benchmark)}.json")
         check_unpacked(path)
         table = pq.read_table(path)
-    except (OSError, pa.ArrowException, HybridError):
+        table.validate(full=True)
+        names = table.column_names
+    except (OSError, ValueError, pa.ArrowException, HybridError):  # a ValueError of names that are no UTF-8
         return None
-    names = table.column_names
     if not has_keys(table.schema) or len(set(names)) < len(names) or not {"map", "rank_distance"} <= set(names):
         return None
     if not all(pa.types.is_floating(table.schema.field(name).type) for name in ("map", "rank_distance")):

@@ -187,10 +187,13 @@ def _totals(path: Path, written: int, metric: str) -> _Totals | None:
         keys, schema = ("hf_subset", "group"), pq.read_schema(path)
         if not has_keys(schema, keys) or schema.names.count(metric) != 1:
             return None
+        if not pa.types.is_floating(schema.field(metric).type):
+            return None
         table = pq.read_table(path, columns=[*keys, metric], read_dictionary=list(keys))
-    except (OSError, pa.ArrowException, HybridError):
+        table.validate(full=True)
+    except (OSError, ValueError, pa.ArrowException, HybridError):  # a ValueError of names that are no UTF-8
         return None
-    if not pa.types.is_floating(table.schema.field(metric).type) or any(table[name].null_count for name in keys):
+    if any(table[name].null_count for name in keys):
         return None
     scores = table[metric].to_numpy().astype(np.float64)
     chosen = ~np.isnan(scores)

@@ -74,6 +74,29 @@ def test_a_damaged_file_is_named(tmp_path: Path, content: bytes) -> None:
         check(tmp_path)
 
 
+def test_scores_of_a_type_that_cannot_be_filtered(tmp_path: Path) -> None:
+    path = write(tmp_path, "local/a", TASK, SCORES)
+    table = pq.read_table(path)
+    more = table.set_column(0, "hf_subset", pa.array(["fr-fr", *table["hf_subset"].to_pylist()[1:]]))
+    rewrite(path, more.set_column(3, "map", pa.array(["0.5"] * len(table), pa.string_view())))
+    with pytest.raises(HybridError, match="holds scores that are no numbers"):
+        check(tmp_path)
+
+
+def test_texts_and_names_that_are_not_utf_8(tmp_path: Path) -> None:
+    path = write(tmp_path, "local/a", TASK, SCORES)
+    table = pq.read_table(path)
+    broken = pa.array([b"\xff"] * len(table), pa.binary()).view(pa.string())
+    rewrite(path, table.set_column(2, "group", broken))
+    with pytest.raises(HybridError, match="is damaged"):
+        check(tmp_path)
+    named = table.append_column("zz9", pa.array([0.0] * len(table)))
+    pq.write_table(named, path, store_schema=False)
+    path.write_bytes(path.read_bytes().replace(b"zz9", b"\xff\xfe9"))
+    with pytest.raises(HybridError, match="is damaged"):
+        check(tmp_path)
+
+
 def test_a_file_without_groups_or_with_lists_of_them(tmp_path: Path) -> None:
     path = write(tmp_path, "local/a", TASK, SCORES)
     table = pq.read_table(path)
