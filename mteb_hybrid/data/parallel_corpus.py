@@ -344,6 +344,7 @@ def _join(joined: dict[str, str], first: str, second: str) -> None:
 
 
 def pieces(column: pyarrow.ChunkedArray) -> Iterator[pyarrow.Array]:
+    """A column without a copy, in pieces of 65,536 rows at most."""
     for chunk in column.chunks:
         for start in range(0, len(chunk), _ROWS_AT_A_TIME):
             yield chunk.slice(start, _ROWS_AT_A_TIME)
