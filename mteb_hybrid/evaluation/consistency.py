@@ -162,7 +162,7 @@ def _correlations(scores: Floats, best: Ints, pairs: Ints) -> Floats:
     columns = np.sort(np.concatenate([best[first], best[second]], axis=1), axis=1)
     counted = np.ones(columns.shape, dtype=bool)
     counted[:, 1:] = columns[:, 1:] != columns[:, :-1]  # what both have counts once
-    ranks = [_midranks(np.take_along_axis(scores[side], columns, axis=1), counted) for side in (first, second)]
+    ranks = [_midranks(scores[side[:, None], columns], counted) for side in (first, second)]
     sizes = counted.sum(axis=1, keepdims=True)
     a, b = (np.where(counted, values - values.sum(axis=1, keepdims=True) / sizes, 0.0) for values in ranks)
     with np.errstate(invalid="ignore"):

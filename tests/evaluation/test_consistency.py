@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections import Counter
 from itertools import combinations
 
@@ -63,6 +64,18 @@ def test_without_another_version_or_a_difference_there_is_no_value() -> None:
     assert np.isnan(values[2:]).all()
     assert subset_scores({"mrc_at_3": np.array(values)}) == {"mrc_at_3": pytest.approx(1)}
     assert np.isnan(subset_scores({"mrc_at_3": np.array([np.nan])})["mrc_at_3"])
+
+
+def test_pairs_of_versions_copy_no_rows_of_similarities() -> None:
+    scores = np.random.default_rng(7).standard_normal((40, 20_000))
+    versions = [("q", str(language)) for language in range(40)]
+    tracemalloc.start()
+    try:
+        mean_rank_correlation(lambda rows: scores[rows], versions, np.arange(20_000), rows_at_once=40)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 10 * scores.nbytes, "the 780 pairs have 1,560 rows"
 
 
 @given(data=st.data(), passages=st.integers(2, 8), k=st.integers(1, 10), rows_at_once=st.integers(1, 20))
