@@ -47,10 +47,8 @@ class Queries:
     def ranks_by_language(self) -> dict[str, dict[str, Floats]]:
         """The ranks by language of the query and of the answer."""
         of_query = np.asarray(self.languages, dtype=object)
-        return {
-            query: {tag: values[of_query == query] for tag, values in self.ranks.items()}
-            for query in dict.fromkeys(self.languages)
-        }
+        rows_of = {query: np.flatnonzero(of_query == query) for query in dict.fromkeys(self.languages)}
+        return {query: {tag: values[rows] for tag, values in self.ranks.items()} for query, rows in rows_of.items()}
 
 
 def read_queries(run: ModelResults, benchmark: Benchmark) -> Queries | None:
