@@ -1,6 +1,6 @@
 """What this package changes in mteb: how results are written, what a run shares, and how faults are told.
 
-Each change wraps one function, once, and leaves to it what is not of our tasks.
+Each change wraps one function, once, takes its arguments by the same names, and leaves to it what is not of our tasks.
 """
 
 from __future__ import annotations
@@ -85,8 +85,10 @@ def _save_notes_whole() -> None:
     save: Callable[..., None] = cache.save_to_cache
 
     @functools.wraps(save)
-    def save_whole(self: Any, result: Any, model: Any, revision: str | None = None, **kwargs: Any) -> None:
-        path: Path = self.get_task_result_path(result.task_name, model, revision)
+    def save_whole(
+        self: Any, task_result: Any, model_name: Any, model_revision: str | None = None, **kwargs: Any
+    ) -> None:
+        path: Path = self.get_task_result_path(task_result.task_name, model_name, model_revision)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with scratch_folder(path.parent) as folder:
@@ -94,15 +96,17 @@ def _save_notes_whole() -> None:
                     shutil.copyfile(note, folder / note.name)
                 elsewhere = copy.copy(self)
                 elsewhere.get_task_result_path = lambda *_, **__: folder / path.name
-                notes = SimpleNamespace(task_name=result.task_name, scores=result.scores, to_disk=lambda _: None)
-                save(elsewhere, notes, model, revision, **kwargs)
+                notes = SimpleNamespace(
+                    task_name=task_result.task_name, scores=task_result.scores, to_disk=lambda _: None
+                )
+                save(elsewhere, notes, model_name, model_revision, **kwargs)
                 for written in folder.iterdir():
                     written.replace(path.parent / written.name)
         except OSError as error:
             raise HybridError(
                 f"cannot write in {path.parent} ({error.strerror or error}); mend that, and the same command goes on"
             ) from None
-        result.to_disk(path)
+        task_result.to_disk(path)
 
     cache.save_to_cache = save_whole
 
@@ -124,14 +128,14 @@ def _save_results_when_due() -> None:
         return now() if run is None else run.saving.result(task, scores, now)
 
     @functools.wraps(save)
-    def save_when_due(self: Any, result: Any, *args: Any, **kwargs: Any) -> None:
+    def save_when_due(self: Any, task_result: Any, *args: Any, **kwargs: Any) -> None:
         from mteb_hybrid.evaluation.shared_run import current_run
 
         run = current_run()
         if run is None:
-            save(self, result, *args, **kwargs)
+            save(self, task_result, *args, **kwargs)
         else:
-            run.saving.write(result, lambda each: save(self, each, *args, **kwargs))
+            run.saving.write(task_result, lambda each: save(self, each, *args, **kwargs))
 
     make_when_due.__mteb_hybrid__ = True  # type: ignore[attr-defined]
     result.from_task_results = classmethod(make_when_due)

@@ -9,6 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# No test depends on the machine's speed.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 # Nothing of the machine's user takes part: no names of models, no folder of data.
 os.environ["MTEB_HYBRID_MODELS"] = str(Path(tempfile.gettempdir()) / "mteb-hybrid-tests" / "no-models.toml")

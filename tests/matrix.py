@@ -160,7 +160,7 @@ def _mteb_tests(python: Path, folder: Path, version: str, named: str) -> dict[st
 
     def one(name: str) -> dict[str, str]:
         report = folder / f"mteb-{named}-{Path(name).stem}.xml"
-        return _pytest(python, sources, report, ["-p", "no:cacheprovider", f"tests/{name}"])
+        return _pytest(python, sources, report, ["-o", "addopts=", "-p", "no:cacheprovider", f"tests/{name}"])
 
     # Each file in a process of its own: once one of them has imported torch, whatever makes all tasks, and so seeds
     # torch thousands of times, takes 20 times as long. A file that needs modules which the archive does not carry fails
@@ -172,7 +172,7 @@ def _mteb_tests(python: Path, folder: Path, version: str, named: str) -> dict[st
 def _pytest(python: Path, folder: Path, report: Path, arguments: Sequence[str]) -> dict[str, str]:
     quiet = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "XDG_CACHE_HOME": str(report.parent / "cache")}
     subprocess.run(
-        [str(python), "-m", "pytest", "-q", "-o", "addopts=", f"--junitxml={report}", *arguments],
+        [str(python), "-m", "pytest", "-q", f"--junitxml={report}", *arguments],
         cwd=folder,
         env=os.environ | quiet,
         stdout=report.with_suffix(".log").open("w"),

@@ -111,7 +111,7 @@ def test_rows_without_a_pair_are_nothing() -> None:
 TEXTS = st.one_of(st.none(), st.text(max_size=40), st.sampled_from([PASSAGE, "What is it?", "12345 67890 a", "<p>"]))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(TEXTS, TEXTS).map(lambda pair: pair if None not in pair else (None, None)), min_size=1))
 def test_what_goes_is_counted_and_what_is_clean_stays(pairs: list[tuple[str | None, str | None]]) -> None:
     table = shard(*pairs)

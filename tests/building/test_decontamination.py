@@ -275,7 +275,7 @@ TASK_ROWS: list[Row] = [
 ]
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.permutations(TASK_ROWS), st.integers(0, len(TASK_ROWS)), st.booleans())
 def test_the_order_of_the_texts_does_not_matter(rows: list[Row], cut: int, turned: bool) -> None:
     """Nor in what order tasks come, and whether a text comes twice."""

@@ -178,7 +178,7 @@ def test_a_row_that_goes_joins_no_groups(tmp_path: Path) -> None:
     assert groups(kept) == [None, None]
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), min_size=1, max_size=20))
 def test_groups_are_the_connected_rows(tmp_path_factory: pytest.TempPathFactory, texts: list[tuple[int, int]]) -> None:
     rows: list[Row] = [

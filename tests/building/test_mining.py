@@ -278,7 +278,7 @@ def twins_of(rows: Sequence[Row], row: Row, language: str) -> set[str | None]:
     return {other.get(f"passage_{language}") for other in said} - {None}
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=corpora(), mode=st.sampled_from(["mono", "cross", "both"]), margin=st.sampled_from([None, 0.2]))
 def test_no_negative_is_ever_a_twin(
     tmp_path_factory: pytest.TempPathFactory, rows: list[Row], mode: str, margin: float | None

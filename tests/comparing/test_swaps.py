@@ -35,7 +35,7 @@ def test_the_random_test_is_that_of_ranx() -> None:
     assert one((b - a) / 60, 99_999) == pytest.approx(0.221235, abs=0.005)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.lists(st.integers(-9, 9).map(float), min_size=2, max_size=9), st.integers(0, 1000))
 def test_the_exact_test_is_that_of_scipy(contributions: list[float], seed: int) -> None:
     shuffled = np.random.default_rng(seed).permutation(contributions)

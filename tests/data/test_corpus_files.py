@@ -226,7 +226,7 @@ def test_round_trip_jsonl(corpus: ParallelCorpus) -> None:
         _same(load_corpus(f"{folder}/own.jsonl"), corpus)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(_corpora())
 def test_round_trip_parquet(corpus: ParallelCorpus) -> None:
     with tempfile.TemporaryDirectory() as folder:

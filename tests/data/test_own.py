@@ -178,7 +178,7 @@ def _collections(draw: st.DrawFn) -> ParallelCollection:
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(collection=_collections())
 def test_what_is_saved_is_what_is_loaded(suffix: str, collection: ParallelCollection) -> None:
     with tempfile.TemporaryDirectory() as folder:

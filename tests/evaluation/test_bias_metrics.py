@@ -174,7 +174,7 @@ def by_language(passages: Iterable[tuple[int, int]], k: int) -> list[list[int]]:
     return list(groups.values())
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(queries=st.lists(relevant_ranks(), min_size=1, max_size=5), k=st.integers(1, 60))
 def test_peer_is_scipys_kruskal_wallis_of_the_cut_off_ranks(queries: list[list[tuple[int, int]]], k: int) -> None:
     most = max(map(len, queries))
@@ -222,7 +222,7 @@ def package_peer(order: str, k: int) -> float:
     return float(package.kruskal(*groups.values())[1])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(order=st.permutations("EEEDDZZZZ"), gap=st.integers(0, 3))
 def test_peer_agrees_with_the_package_at_even_distances(order: list[str], gap: int) -> None:
     """Ranks at even distances are ranks 1 to N but for scale and place, to which the formula is blind."""

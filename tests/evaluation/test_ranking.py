@@ -65,7 +65,7 @@ def assert_ranked_as_sorted(scores: Matrix, relevance: Relevance, ranking: Ranki
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data(), depth=st.integers(0, 16), at_once=st.sampled_from([1, 30, 2**20]))
 def test_ranks_are_those_of_a_full_sort(kind: str, data: st.DataObject, depth: int, at_once: int) -> None:
     scores, relevance = data.draw(problems(kind))

@@ -53,7 +53,7 @@ def streamed(scores: Matrix, relevance: Relevance, depth: int, ends: list[int]) 
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data(), depth=st.integers(0, 32), kept=st.sampled_from([1, 2, 7, 1000]))
 def test_ranks_of_blocks_are_those_of_a_full_sort(kind: str, data: st.DataObject, depth: int, kept: int) -> None:
     scores, relevance = data.draw(problems(kind))

@@ -184,7 +184,7 @@ def cards(names: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     return st.builds(card, KEYS, TEXTS, sections)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(base=cards(NAMES), theirs=cards(NAMES | OWN), new=cards(NAMES))
 def test_merging_in_general(base: str, theirs: str, new: str) -> None:
     assert merge_cards(base, base, new) == new
@@ -203,7 +203,7 @@ def test_merging_in_general(base: str, theirs: str, new: str) -> None:
     assert merge_cards(new, merged, new) == merged
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(theirs=cards(NAMES | OWN), new=cards(NAMES))
 def test_merging_without_a_card_of_last_time(theirs: str, new: str) -> None:
     there, now, found = map(read_card, (theirs, new, merge_cards(None, theirs, new)))

@@ -60,7 +60,7 @@ def test_text_in_a_paragraph_and_in_a_cell(text: str, escape: Callable[[str], st
     assert rendered(f"## x {escaped}\n").count("<h2>") == 1
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.text(st.sampled_from("`|\\*_[]()<>&!#$~\n\r\t\u202e\u200cאب x"), max_size=30))
 def test_any_text(text: str) -> None:
     marks = str.maketrans("", "", "\u2068\u2069")

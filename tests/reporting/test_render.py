@@ -7,7 +7,7 @@ import re
 from typing import cast, get_args
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mteb_hybrid.errors import HybridError
@@ -193,7 +193,6 @@ def test_what_stands_out(form: Format, shown: str, noted: bool) -> None:
     assert any("Bold: best." in line for line in lines) == noted
 
 
-@settings(deadline=None)  # the first call imports rich
 @given(tables)
 def test_terminal_keeps_one_line_a_row(table: Table) -> None:
     lines = render([table]).splitlines()
@@ -232,7 +231,6 @@ def test_latex_keeps_one_line_a_row_and_its_cells(table: Table) -> None:
         assert not re.match(r"[\[*%]", line)
 
 
-@settings(deadline=None)
 @given(tables)
 def test_every_form_can_be_written(table: Table) -> None:
     for form in get_args(Format):

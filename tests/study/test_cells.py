@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mteb_hybrid.models import check_name
@@ -28,7 +28,6 @@ def shuffled(values: Any, draw: Any) -> Any:
     return values
 
 
-@settings(deadline=None)  # the first look at the trainer's arguments takes its time
 @given(st.data())
 def test_no_spelling_changes_a_digest(data: st.DataObject) -> None:
     """The order of keys, defaults said or left out, the whole recipe as a run writes it down."""

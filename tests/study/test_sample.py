@@ -27,7 +27,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write(tmp_path_factory.mktemp("data") / "pairs.jsonl", rows())
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(one=st.integers(1, 45), other=st.integers(1, 45), seed=st.integers(0, 2**32 - 1))
 def test_samples_nest(path: Path, one: int, other: int, seed: int) -> None:
     small, large = (sampled(path, count, seed) for count in sorted((one, other)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,22 @@ def test_sources_are_cited(name: str) -> None:
     metadata = task_class(name).metadata
     assert metadata.bibtex_citation.strip().startswith("@inproceedings{roy2020lareqa,")
     assert metadata.reference == "https://github.com/google-research-datasets/lareqa"
+
+
+def citations(bibtex: str | None) -> dict[str, tuple[str, str]]:
+    """Of each paper, by its title in plain letters: the key and the title as they stand there."""
+    entries = re.findall(r"^@\w+\{([^,]+),.*?^\s*title = \{(.*?)\},?$", bibtex or "", re.MULTILINE | re.DOTALL)
+    return {re.sub(r"[{}\s]+", "", title).casefold(): (key, " ".join(title.split())) for key, title in entries}
+
+
+def test_a_paper_is_cited_by_one_key_and_one_title_in_all_of_mteb() -> None:
+    everywhere: dict[str, set[tuple[str, str]]] = {}
+    for task in mteb.get_tasks(exclude_superseded=False):
+        for paper, cited in citations(task.metadata.bibtex_citation).items():
+            everywhere.setdefault(paper, set()).add(cited)
+    ours = {paper for name in tasks.__all__ for paper in citations(task_class(name).metadata.bibtex_citation)}
+    assert len(ours) >= 5
+    assert {paper: everywhere[paper] for paper in ours if len(everywhere[paper]) > 1} == {}
 
 
 def test_licences_and_revisions_are_the_published_ones() -> None:

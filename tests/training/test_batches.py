@@ -167,7 +167,7 @@ def check(batch: Batch, table: Table, size: int, strategy: Strategy) -> None:
 
 
 @given(cases())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_every_batch_is_as_asked_for_or_there_is_an_error_before_the_first(case: Case) -> None:
     if not case.can_be_filled():
         event("cannot be filled")
@@ -185,7 +185,7 @@ def test_every_batch_is_as_asked_for_or_there_is_an_error_before_the_first(case:
 
 
 @given(cases().filter(Case.can_be_filled), st.data())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_the_order_is_a_function_of_seed_epoch_and_step(case: Case, data: st.DataObject) -> None:
     one, other = case.batches(), case.batches()
     expected = list(islice(one.epoch(case.epoch), 20))
@@ -242,7 +242,7 @@ def times_dealt(dealt: Sequence[Batch], rows: int) -> NDArray[np.intp]:
 
 
 @given(st.sampled_from(STRATEGIES), st.integers(2, 5), st.integers(1, 20), st.integers(0, 200), st.integers(0, 9))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_an_epoch_deals_a_complete_source_once(
     strategy: Strategy, count: int, size: int, more: int, epoch: int
 ) -> None:

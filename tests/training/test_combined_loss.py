@@ -305,7 +305,7 @@ def trained(places: list[tuple[float, ...]], **weights: float) -> tuple[Tensor, 
     return value(loss), gradients(loss)[0]
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(places=places, weights=st.tuples(*[st.sampled_from([0.25, 1.0, 4.0])] * 4))
 def test_a_combination_is_the_weighted_sum_of_its_parts(places: Any, weights: tuple[float, ...]) -> None:
     """Its gradient too."""

@@ -46,7 +46,7 @@ def read(encoder: SentenceTransformer, lengths: list[int]) -> tuple[Tensor, list
     return embeddings.detach(), [p.grad.clone() for p in encoder.parameters() if p.grad is not None]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.integers(1, 11), min_size=1, max_size=12), st.integers(1, 5))
 def test_embeddings_and_gradients_are_those_of_the_whole_batch(
     encoder: SentenceTransformer, lengths: list[int], size: int

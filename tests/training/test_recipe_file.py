@@ -461,7 +461,7 @@ recipes = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(recipe=recipes)
 def test_a_recipe_is_read_as_it_was_written(recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> None:
     text = dump_recipe(recipe)

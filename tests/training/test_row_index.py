@@ -46,7 +46,7 @@ def test_the_example_of_a_ragged_source() -> None:
 
 
 @given(tables())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_rows_are_found_by_their_languages(table: Table) -> None:
     index = index_of(table)
     everything = index.numbers()
@@ -61,7 +61,7 @@ def test_rows_are_found_by_their_languages(table: Table) -> None:
 
 
 @given(tables(), st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_languages_of_some_rows_in_any_order(table: Table, data: st.DataObject) -> None:
     index = index_of(table)
     numbers = data.draw(st.lists(st.integers(0, len(table) - 1), max_size=20))
@@ -73,7 +73,7 @@ def test_languages_of_some_rows_in_any_order(table: Table, data: st.DataObject) 
 
 
 @given(tables(), st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_passages_counts_groups_once(table: Table, data: st.DataObject) -> None:
     group = st.integers(0, 6)
     groups = data.draw(st.lists(group, min_size=len(table), max_size=len(table)))
