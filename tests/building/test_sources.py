@@ -257,6 +257,14 @@ def test_a_column_of_another_type_is_named(tmp_path):
         take_made("NaturalQuestions", tmp_path)
 
 
+def test_text_that_is_no_utf8_is_told(tmp_path):
+    damaged = pyarrow.array([b"\x80"]).cast(pyarrow.string(), safe=False)
+    assert damaged.type == pyarrow.string()
+    source_files.write_parquet(tmp_path / "pair/train-0.parquet", {"query": damaged, "answer": ["a"]})
+    with pytest.raises(HybridError, match=r"NaturalQuestions cannot be read: .*UTF8.*; fetch it again"):
+        take_made("NaturalQuestions", tmp_path)
+
+
 @pytest.mark.parametrize(
     ("change", "fault"),
     [

@@ -63,7 +63,9 @@ class Files:
                 if name not in found:
                     raise self.fault(path, f"has no column {name!r} (found: {_listed(found)})")
             data = _stream("parquet", address, columns=list(columns), batch_size=_BATCH)
-            yield from data.with_format("arrow").iter(batch_size=_BATCH)
+            for table in data.with_format("arrow").iter(batch_size=_BATCH):
+                table.validate(full=True)  # texts may be no UTF-8, of which nothing was said so far
+                yield table
 
     def lines(self, path: str) -> Iterator[Item]:
         """Stream the objects of a JSONL file, which may be compressed.
