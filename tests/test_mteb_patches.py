@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 from pathlib import Path
 from typing import Any
@@ -39,8 +40,21 @@ def test_so_they_are_within_a_run(tmp_path: Path) -> None:
     assert [path.parent.name for path in tmp_path.rglob("STS12.json")] == ["rev1"]
 
 
-@pytest.mark.parametrize("changed", [mteb.evaluate, ResultCache.save_to_cache, TaskResult.to_disk])
-def test_what_is_changed_reads_as_mtebs_own(changed: Any) -> None:
-    """Whoever looks at the arguments sees mteb's."""
-    assert list(inspect.signature(changed).parameters) == list(inspect.signature(inspect.unwrap(changed)).parameters)
-    assert inspect.unwrap(changed) is not changed
+CHANGED = (
+    mteb.evaluate,
+    importlib.import_module("mteb.models.get_model_meta").get_model_meta,
+    ResultCache.save_to_cache,
+    TaskResult.to_disk,
+    TaskResult.from_task_results,
+)
+
+
+@pytest.mark.parametrize("changed", CHANGED)
+def test_what_is_changed_takes_every_argument_by_mtebs_name(changed: Any) -> None:
+    given = dict.fromkeys(inspect.signature(inspect.unwrap(changed)).parameters)
+    layers = 0
+    while hasattr(changed, "__wrapped__"):  # a function may be changed more than once
+        inspect.signature(changed, follow_wrapped=False).bind(**given)
+        changed = changed.__wrapped__
+        layers += 1
+    assert layers
