@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import sys
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from importlib.metadata import Distribution, distributions
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import mteb_hybrid
 from mteb_hybrid import _autoload
@@ -57,14 +58,14 @@ def start_up() -> Findings:
     installed = next(iter(_installed().values()), None)
     if installed is None:  # told with the versions
         return
-    record = next((file for file in installed.files or () if file.name == STARTUP), None)
-    if record is None:
+    recorded = _recorded(installed)
+    if recorded is None:
         yield wrong(f"mteb-hybrid was installed without {STARTUP}, so that mteb does not know it at start-up: {_AGAIN}")
         return
-    path = Path(str(record.locate()))
+    path, digest = recorded
     if not path.is_file():
         yield wrong(f"{path} is gone, so that mteb does not know the plugin at start-up: {_AGAIN}")
-    elif record.hash is not None and _digest(path) != record.hash.value:
+    elif digest and _digest(path) != digest:
         yield wrong(f"{path} is not the one that was installed: {_AGAIN}")
     else:
         yield from read_at_start(path, sys.meta_path)
@@ -79,6 +80,15 @@ def read_at_start(path: Path, finders: Sequence[object]) -> Findings:
             f"{path} was not read when this process began: use the Python that it is installed for, without -S, -I or "
             "a changed PYTHONHOME"
         )
+
+
+def _recorded(installed: Distribution) -> tuple[Path, str] | None:
+    """Where the file was put and its digest, if that is known; ``Distribution.files`` leaves out what is gone."""
+    for row in csv.reader((installed.read_text("RECORD") or "").splitlines()):
+        name, digest, *_ = [*row, "", ""]
+        if PurePosixPath(name).name == STARTUP:
+            return Path(str(installed.locate_file(name))), digest.removeprefix("sha256=")
+    return None
 
 
 def _digest(path: Path) -> str:
