@@ -17,6 +17,9 @@ from mteb_hybrid.errors import HybridError
 TESTED = (2, 26)
 """The release of mteb (major, minor) that all of this was tested with."""
 
+SUPPORTED = "mteb>=2.26.5,<3"
+"""What the package asks for."""
+
 NAMES: Mapping[str, str] = {
     "mteb.get_tasks:TASK_LIST": "tuple",
     "mteb.get_tasks:_TASKS_REGISTRY": "dict",
@@ -107,7 +110,7 @@ def _dotted(name: str) -> str:
 
 
 def _supported() -> str:
-    return f"pip install 'mteb>={TESTED[0]}.{TESTED[1]},<{TESTED[0] + 1}'"
+    return f"pip install '{SUPPORTED}'"
 
 
 def _version() -> str:

@@ -249,7 +249,7 @@ def test_a_name_clash(clash: str) -> None:
 
 def test_an_mteb_that_is_not_supported(wrong: Wrong, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(importlib.import_module("mteb.get_tasks"), "_SIMILAR_TASKS")
-    wrong("mteb.get_tasks._SIMILAR_TASKS is gone", "pip install 'mteb>=2.26,<3'")
+    wrong("mteb.get_tasks._SIMILAR_TASKS is gone", "pip install 'mteb>=2.26.5,<3'")
 
 
 def _raise(error: BaseException) -> Callable[..., Any]:

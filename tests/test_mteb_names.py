@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import logging
+import tomllib
+from pathlib import Path
 from typing import Any
 
 import mteb
@@ -11,7 +13,7 @@ import pytest
 
 from mteb_hybrid import mteb_names
 from mteb_hybrid.errors import HybridError
-from mteb_hybrid.mteb_names import NAMES, check_names, name_warning
+from mteb_hybrid.mteb_names import NAMES, SUPPORTED, check_names, name_warning
 
 
 def place(name: str) -> tuple[Any, str]:
@@ -22,6 +24,11 @@ def place(name: str) -> tuple[Any, str]:
     for attribute in path:
         holder = getattr(holder, attribute)
     return holder, last
+
+
+def test_what_is_called_supported_is_what_the_package_asks_for() -> None:
+    declared = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
+    assert SUPPORTED in declared["project"]["dependencies"]
 
 
 def test_the_installed_mteb_is_as_it_was_tested(caplog: pytest.LogCaptureFixture) -> None:

@@ -288,7 +288,7 @@ def an_mteb_without_a_private_name_is_not_supported() -> None:
     from mteb_hybrid.registry import register
 
     del get_tasks_module()._SIMILAR_TASKS
-    raises(register, "mteb.get_tasks._SIMILAR_TASKS is gone", "is not supported", "pip install 'mteb>=2.26,<3'")
+    raises(register, "mteb.get_tasks._SIMILAR_TASKS is gone", "is not supported", "pip install 'mteb>=2.26.5,<3'")
 
 
 @check
