@@ -25,12 +25,11 @@ _QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_t
 
 
 def fuzzed(cases: int) -> settings:
-    """Settings of a test: so many cases, or as many as the long form asks for; no database, no deadline."""
+    """Settings of a test: so many cases, or as many as the long form asks for; no database."""
     return settings(
         max_examples=LONG_FORM or cases,
         derandomize=not LONG_FORM,
         database=None,
-        deadline=None,
         suppress_health_check=[*_QUIET, HealthCheck.function_scoped_fixture],
         phases=[Phase.explicit, Phase.generate, Phase.shrink],
         print_blob=True,
